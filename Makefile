@@ -1,0 +1,86 @@
+# Promise: the short commands. `make serve` and `make test` need Python 3.11, make, git and a package registry, once.
+#
+# TORCH_INDEX: on Linux the default torch wheel brings CUDA libraries (gigabytes). For the CPU build:
+#   make test TORCH_INDEX=https://download.pytorch.org/whl/cpu
+# PROMISE_… variables (environment or command line: make serve PROMISE_PORT=9000) reach the service unchanged.
+
+PYTHON ?= $(shell for p in python3.11 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+DATA_DIR ?= ../shared/data
+DATASET ?= beauty
+TORCH ?= torch==2.13.0
+TORCH_INDEX ?=
+PYTEST_ARGS ?=
+# binary=package pairs that tests call and pip cannot bring; only a missing one makes `make test` ask apt.
+NEEDS ?=
+export DATA_DIR
+
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip install --quiet --disable-pip-version-check --no-input
+# Stamps are named by content, not time: a second call is instant, a moved folder or a new requirement is noticed.
+KEY := $(shell { pwd; cat pyproject.toml; } | cksum | cut -d' ' -f1)
+BASE := $(VENV)/.promise-base-$(KEY)
+TRAIN := $(VENV)/.promise-train-$(KEY)
+TEST := $(VENV)/.promise-test-$(KEY)
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test check format train bench-peers binaries clean
+
+help:  ## List the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+
+serve: $(BASE)  ## Start the service on the shipped bundle (Ctrl-C stops it)
+	@exec $(PY) -m service
+
+test: check binaries  ## Everything CI runs: lint, types, then every test
+	@$(PY) -m pytest $(PYTEST_ARGS)
+
+check: $(TEST)  ## Lint, format and types only
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+
+format: $(TEST)  ## Rewrite the sources in the house format
+	@$(PY) -m ruff check --fix .
+	@$(PY) -m ruff format .
+
+train: $(TRAIN)  ## Raw data to a bundle under runs/ (DATASET=beauty, DATA_DIR=../shared/data)
+	@exec $(VENV)/bin/promise train $(DATASET) --data-dir "$(DATA_DIR)"
+
+bench-peers: $(TRAIN)  ## The same model shape against Hugging Face generate, in an environment of its own
+	@exec $(VENV)/bin/promise bench peers
+
+clean:  ## Remove the virtual environment, caches and build products (runs/ stays)
+	rm -rf $(VENV) .bench build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find service models loadtest tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BASE):
+	@"$(PYTHON)" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Promise needs Python 3.11 or newer with venv; name one, as in: make serve PYTHON=/usr/bin/python3.12" >&2; \
+	  exit 1; }
+	@echo "Installing the service into $(VENV) (once)"
+	@"$(PYTHON)" -m venv $(VENV)
+	@rm -f $(VENV)/.promise-*
+	@$(PIP) -e .
+	@touch $@
+
+$(TRAIN): $(BASE)
+	@echo "Installing the training tools into $(VENV) (once, some minutes)"
+	@$(PIP) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) "$(TORCH)"
+	@$(PIP) -e ".[train]"
+	@touch $@
+
+$(TEST): $(TRAIN)
+	@echo "Installing the test tools into $(VENV) (once)"
+	@$(PIP) -e ".[train,dev,loadtest]"
+	@touch $@
+
+binaries:
+	@missing=; for need in $(NEEDS); do \
+	  command -v "$${need%%=*}" >/dev/null || missing="$$missing $${need#*=}"; done; \
+	if [ -n "$$missing" ]; then \
+	  root=; [ "$$(id -u)" = 0 ] || root=sudo; \
+	  echo "Installing missing system packages:$$missing"; \
+	  $$root apt-get update -qq && $$root apt-get install -qq --no-install-recommends $$missing </dev/null; \
+	fi

@@ -1,0 +1,1 @@
+"""Load generation and benchmarks: everything here speaks HTTP, except `bench/`."""

@@ -1,0 +1,1 @@
+"""Offline half of Promise: data, semantic IDs, networks, training, evaluation and export."""

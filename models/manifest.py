@@ -1,0 +1,73 @@
+"""The bundle manifest: what a bundle is, how it was made, and the hash of every file (no torch)."""
+
+import hashlib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Strict(BaseModel):
+    """Frozen, and unknown fields are an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Dims(Strict):
+    """Sizes of the exported graphs; `history` is the most items an encoding covers."""
+
+    width: int = Field(gt=0)
+    heads: int = Field(gt=0)
+    head_width: int = Field(gt=0)
+    encoder_layers: int = Field(gt=0)
+    decoder_layers: int = Field(gt=0)
+    feed_forward: int = Field(gt=0)
+    history: int = Field(gt=0)
+
+
+class Provenance(Strict):
+    """Data, seed and selection that the weights come from.
+
+    `train_digest` is a sha256 over the sequences trained on: recomputed from the data without its last items, it
+    proves that the bundle never saw them (`promise bundle audit`).
+    """
+
+    dataset: str
+    dataset_digest: str
+    users: int
+    interactions: int
+    train_digest: str
+    seed: int
+    epochs: int
+    recipe: dict[str, Any]
+
+
+class Manifest(Strict):
+    """`manifest.json` of a bundle (design section 3)."""
+
+    name: str = Field(min_length=1)
+    version: str = Field(min_length=1)
+    contract_version: int
+    setting: Literal["A", "B", "none"]
+    dims: Dims
+    depth: int = Field(gt=0)
+    codebook: int = Field(gt=0)
+    items: int = Field(gt=0)
+    parameters: int = Field(gt=0)
+    prm: Literal["inner", "cross"]
+    scoring_weight: float = Field(ge=0)
+    exact: bool
+    provenance: Provenance
+    metrics: dict[str, float]
+    files: dict[str, str]
+
+    @property
+    def tag(self) -> str:
+        """Name and version, as cache keys, logs and responses name a model."""
+        return f"{self.name}@{self.version}"
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file, read in blocks."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,125 @@
+"""Generator and PRMs over shared features, trained jointly: total loss = next-code loss + PRM loss, unit weights."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from models.catalogue import CatalogueTensors
+from models.generator import Decoder, HistoryEncoder, ItemFeatures
+from models.layers import causal_mask
+from models.prm import CrossPRM, InnerPRM, PrefixRows, last
+from models.recipe import NetworkRecipe, TrainingRecipe
+from models.softmax import full_softmax_loss
+
+
+class Promise(nn.Module):
+    """Everything that a bundle exports. `loss` trains on all positions of padded sequences at once."""
+
+    def __init__(
+        self,
+        sids: NDArray[np.int32],
+        codebook: int,
+        text: NDArray[np.float16] | None,
+        recipe: NetworkRecipe,
+        training: TrainingRecipe | None = None,
+    ) -> None:
+        super().__init__()
+        self.recipe, self.training_recipe = recipe, training or TrainingRecipe()
+        self.catalogue = CatalogueTensors(sids, codebook, text)
+        self.features = ItemFeatures(self.catalogue, recipe)
+        self.encoder = HistoryEncoder(recipe)
+        self.decoder = Decoder(self.catalogue, recipe)
+        self.inner = InnerPRM(self.catalogue.depth, recipe) if "inner" in recipe.prm else None
+        self.cross = CrossPRM(self.catalogue.depth, recipe) if "cross" in recipe.prm else None
+        self.prefix_rows = nn.ModuleDict(
+            {form: PrefixRows(self.catalogue, recipe, own_leaves=form == "cross") for form in recipe.prm}
+        )
+
+    def encode(self, items: Tensor, item_rows: Tensor) -> Tensor:
+        """Item rows [B,T] (0 = pad) → memory [B,T,D]."""
+        tokens = nn.functional.embedding(items, item_rows) + self.features.code_sum(self.catalogue.sids[items])
+        memory: Tensor = self.encoder(tokens)
+        return memory
+
+    def rows(self, b: int, item_rows: Tensor, form: str) -> Tensor:
+        """Prefix rows [V_{b+1}, D] that the PRM of this form scores, in node order."""
+        rows: Tensor = self.prefix_rows[form](self.catalogue, self.features, item_rows, b)
+        return rows
+
+    def loss(self, items: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        """items, targets int64 [B,T], 0 = padding on the right; a mean loss per name, to be summed."""
+        item_rows = self.features.rows(self.catalogue)
+        memory = self.encode(items, item_rows)
+        where = targets > 0
+        goals = targets[where]
+        losses = {"generator": self.generator_loss(memory, targets, where)}
+        if self.inner is not None:
+            hidden = memory[where].float()
+            parts = [
+                full_softmax_loss(
+                    self.inner.contexts(hidden, b), self.rows(b, item_rows, "inner"), self.catalogue.member(b)[goals]
+                )
+                for b in range(self.catalogue.depth)
+            ]
+            losses["inner"] = torch.stack(parts).sum()
+        if self.cross is not None:
+            losses["cross"] = self.cross_loss(memory, item_rows, targets, where)
+        return losses
+
+    def generator_loss(self, memory: Tensor, targets: Tensor, where: Tensor) -> Tensor:
+        """Next-code cross entropy, summed over depths; only children that exist in the trie compete."""
+        batch, length, depth = *targets.shape, self.catalogue.depth
+        paths = self.catalogue.sids[targets]
+        queries = self.decoder.queries(paths).flatten(1, 2)
+        mask = causal_mask(length).to(memory.device).repeat_interleave(depth, 0)
+        hidden = self.decoder.hidden(queries, memory, mask).view(batch, length, depth, -1)[where].float()
+        goals, total = targets[where], memory.new_zeros((), dtype=torch.float32)
+        for b in range(depth):
+            logits = hidden[:, b] @ self.decoder.level_head(torch.tensor(b)).float().T
+            parents = torch.zeros_like(goals) if b == 0 else self.catalogue.member(b - 1)[goals]
+            logits = logits.masked_fill(~self.catalogue.next_codes(b)[parents], -1e9)
+            total = total + nn.functional.cross_entropy(logits, self.catalogue.sids[goals, b])
+        return total
+
+    def cross_loss(self, memory: Tensor, item_rows: Tensor, targets: Tensor, where: Tensor) -> Tensor:
+        """InfoNCE against N uniform prefixes of the depth, on a sample of positions (each sees only its own past).
+
+        Beside an inner PRM this loss moves only what is the cross form's own, so that the forms compare fairly.
+        """
+        assert self.cross is not None
+        beside = self.inner is not None
+        memory = memory.detach() if beside else memory
+        wanted = min(self.training_recipe.cross_positions, int(where.sum()))
+        chosen = where.nonzero()[torch.randperm(int(where.sum()))[:wanted]]
+        user, position = chosen[:, 0], chosen[:, 1]
+        goals, past = targets[user, position], memory[user]
+        mask = (torch.arange(past.shape[1])[None] <= position[:, None])[:, None, None, :]
+        total = memory.new_zeros(())
+        for b in range(self.catalogue.depth):
+            rows = self.prefix_rows["cross"](self.catalogue, self.features, item_rows, b, detach=beside)
+            true = self.catalogue.member(b)[goals]
+            noise = torch.randint(len(rows), (wanted, min(self.training_recipe.negatives, len(rows) - 1)))
+            scores = self.cross(past, rows[torch.cat([true[:, None], noise], 1)], b, mask).float()
+            scores[:, 1:] = scores[:, 1:].masked_fill(noise == true[:, None], -1e9)
+            total = total + nn.functional.cross_entropy(scores, torch.zeros_like(true))
+        return total
+
+    @torch.no_grad()
+    def leaf_scores(self, items: Tensor, lengths: Tensor, form: str | None = None) -> Tensor:
+        """Exact PRM reward of every item row [B, I+1] (row 0 = -inf) for histories [B,T], lengths [B]."""
+        form = form or ("inner" if self.inner is not None else "cross")
+        item_rows, depth = self.features.rows(self.catalogue), self.catalogue.depth
+        memory = self.encode(items, item_rows)
+        rows = self.rows(depth - 1, item_rows, form)
+        if form == "inner" and self.inner is not None:
+            scores = self.inner.contexts(last(memory, lengths), depth - 1) @ rows.T
+        else:
+            assert self.cross is not None
+            level = torch.tensor(depth - 1)
+            scores = torch.cat(
+                [self.cross.score(m[None], n[None], rows[None], level) for m, n in zip(memory, lengths, strict=True)]
+            )
+        by_item = scores[:, self.catalogue.member(depth - 1)]
+        by_item[:, 0] = -torch.inf
+        return by_item

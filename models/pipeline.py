@@ -1,0 +1,167 @@
+"""From a dataset to a bundle: setting A selects on validation, setting B retrains for as long (data protocol).
+
+Every stage leaves its result in the run folder and is skipped or resumed when it is already there.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from models import evaluation, export
+from models.allocator import keep_freed_memory
+from models.dataset import Dataset, Split
+from models.listing import listing, train_digest
+from models.manifest import Provenance
+from models.network import Promise
+from models.recipe import PrmForm, Recipe
+from models.sasrec import SASRec
+from models.tokenizer import SemanticIds, item_vectors, tokenize
+from models.training import Log, Progress, Trainer
+
+Setting = Literal["A", "B"]
+SELECTION_USERS = 4000
+
+
+@dataclass(frozen=True)
+class Run:
+    """One recipe on one dataset; everything it makes lands under `folder`."""
+
+    dataset: Dataset
+    recipe: Recipe
+    folder: Path
+    version: str
+    log: Log
+
+    def split(self, setting: Setting) -> Split:
+        return self.dataset.split(setting)
+
+    def stage(self, setting: Setting, kind: str = "promise") -> Path:
+        return self.folder / f"{kind}-{setting}"
+
+    def bundle(self, setting: Setting, form: PrmForm) -> Path:
+        return self.folder / f"bundle-{setting}-{form}"
+
+
+def semantic_ids(run: Run, setting: Setting) -> SemanticIds:
+    """Tokenise from this setting's training interactions only; kept as sids.npz in the stage folder."""
+    path, recipe = run.stage(setting) / "sids.npz", run.recipe.tokenizer
+    if path.exists():
+        with np.load(path) as stored:
+            return SemanticIds(stored["codes"], int(stored["collisions"]), recipe.codebook)
+    items, seed = run.dataset.items, run.recipe.training.seed
+    vectors = item_vectors(recipe, run.split(setting).train, len(items.ids), items.text, seed)
+    found = tokenize(vectors, recipe.depth, recipe.codebook, seed)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(path, codes=found.codes, collisions=found.collisions)
+    run.log(f"{setting}: semantic IDs " + " ".join(f"{k} {v:.3g}" for k, v in found.report().items()))
+    return found
+
+
+def fit(run: Run, setting: Setting, until: int | None, kind: str = "promise") -> tuple[nn.Module, Progress]:
+    """Train the product's network or the baseline in one setting; validation is looked at in setting A only."""
+    keep_freed_memory()
+    torch.manual_seed(run.recipe.training.seed)
+    split, items, sizes = run.split(setting), run.dataset.items, run.recipe.network
+    if kind == "sasrec":
+        model: nn.Module = SASRec(len(items.ids), items.text, sizes)
+    else:
+        sids = semantic_ids(run, setting)
+        model = Promise(sids.codes, run.recipe.tokenizer.codebook, items.text, sizes, run.recipe.training)
+    folder = run.stage(setting, kind)
+
+    def log(line: str) -> None:
+        run.log(f"{kind}-{setting}: {line}")
+
+    trainer = Trainer(model, run.recipe.training, sizes.history, folder, log)
+    validation = (split.validation.histories, split.validation.targets) if setting == "A" else None
+    return model, trainer.fit(split.train, validation, until)
+
+
+def build(run: Run) -> Path:
+    """The whole recipe; returns the folder of the setting-B bundle, evaluated on its test items."""
+    network, progress = fit(run, "A", None)
+    assert isinstance(network, Promise)
+    weights = {form: _write(run, network, "A", form, progress.best_epoch, None) for form in run.recipe.network.prm}
+    final, _ = fit(run, "B", progress.best_epoch)
+    assert isinstance(final, Promise)
+    for form in run.recipe.network.prm:
+        _write(run, final, "B", form, progress.best_epoch, weights[form])
+    return run.bundle("B", run.recipe.network.prm[0])
+
+
+def build_baseline(run: Run) -> None:
+    """SASRec with full cross entropy: selection in A, retrained in B, under the same folder."""
+    _, progress = fit(run, "A", None, "sasrec")
+    fit(run, "B", progress.best_epoch, "sasrec")
+
+
+def _write(run: Run, network: Promise, setting: Setting, form: PrmForm, epochs: int, weight: float | None) -> float:
+    """Export one form; without a weight the scoring rule is chosen on validation. The manifest gets test metrics."""
+    split, folder = run.split(setting), run.bundle(setting, form)
+    export.write_bundle(
+        folder,
+        network,
+        form,
+        listing(run.dataset, split),
+        _provenance(run, split, epochs),
+        name=f"{run.dataset.name}-{run.recipe.name}",
+        version=run.version,
+        setting=setting,
+        scoring_weight=weight or 0.0,
+        metrics={},
+    )
+    engine = evaluation.open_engine(folder, torch.get_num_threads())
+    trie, sids, limit = engine.trie, engine.bundle.catalogue.sids, engine.history_limit
+    if weight is None:
+        chosen = np.random.default_rng(0).permutation(len(split.validation.targets))[:SELECTION_USERS]
+        histories, targets = [split.validation.histories[i] for i in chosen], split.validation.targets[chosen]
+        weight, tried = evaluation.choose_weight(engine, trie, sids, histories, targets, history_limit=limit)
+        run.log(f"{setting}-{form}: validation N@10 " + " ".join(f"{r.method}: {r.ndcg(10):.4f}" for r in tried))
+    every = evaluation.methods_default(trie.depth, weight=weight, exact=form == "inner")
+    methods = [m for m in every if m.name in ("beam50", "guided 50/200")]
+    results = evaluation.evaluate_engine(
+        engine, trie, sids, split.test.histories, split.test.targets, methods, history_limit=limit, timed=0
+    )
+    metrics = {f"test {r.method} {name}": figure for r in results for name, figure in _figures(r).items()}
+    export.amend(folder, scoring_weight=weight, metrics=metrics)
+    run.log(f"{setting}-{form}: " + " ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
+    return weight
+
+
+def _figures(result: evaluation.Result) -> dict[str, float]:
+    return {"recall@10": round(result.recall(10), 5), "ndcg@10": round(result.ndcg(10), 5)}
+
+
+def _provenance(run: Run, split: Split, epochs: int) -> Provenance:
+    return Provenance(
+        dataset=run.dataset.name,
+        dataset_digest=run.dataset.digest,
+        users=len(run.dataset.users),
+        interactions=int(sum(map(len, split.train))),
+        train_digest=train_digest(run.dataset, split),
+        seed=run.recipe.training.seed,
+        epochs=epochs,
+        recipe=run.recipe.as_dict(),
+    )
+
+
+def load_baseline(run: Run, setting: Setting) -> SASRec:
+    """The trained baseline of a run, ready to score.
+
+    Raises:
+        FileNotFoundError: it was not trained under this folder.
+    """
+    items = run.dataset.items
+    model = SASRec(len(items.ids), items.text, run.recipe.network)
+    file = run.stage(setting, "sasrec") / ("best.pt" if setting == "A" else "last.pt")
+    state = torch.load(file, weights_only=True)
+    model.load_state_dict(state.get("model", state))
+    return model.eval()
+
+
+Rows = NDArray[np.int32]

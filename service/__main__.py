@@ -1,0 +1,89 @@
+"""`python -m service`: settings → bundle → server → drain. What forbids a start is one sentence and exit code 2."""
+
+import contextlib
+import signal
+import sys
+import time
+from types import FrameType
+from typing import Any
+
+import uvicorn
+
+from service import settings
+from service.app import create_app
+from service.errors import PromiseError
+from service.observability.logging import open_logger, route_server_log
+from service.runtime import Runtime, load_model, open_runtime
+
+
+class DrainingServer(uvicorn.Server):
+    """On SIGTERM: not ready, serving on for `drain_s`, then the listener closes and requests in flight finish.
+
+    SIGINT or a second signal skips the pause.
+    """
+
+    def __init__(self, config: uvicorn.Config, runtime: Runtime) -> None:
+        super().__init__(config)
+        self._runtime = runtime
+        self._leave_at = float("inf")
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        first = not self._runtime.lifecycle.draining
+        self._runtime.lifecycle.draining = True
+        if first and sig == signal.SIGTERM:
+            self._leave_at = time.monotonic() + self._runtime.settings.drain_s
+        else:
+            super().handle_exit(sig, frame)
+
+    async def on_tick(self, counter: int) -> bool:
+        if time.monotonic() >= self._leave_at and not self.should_exit:
+            super().handle_exit(signal.SIGTERM, None)
+        return await super().on_tick(counter)
+
+
+def serve(runtime: Runtime) -> None:
+    """Serve until a signal ends it; the runtime is closed then."""
+    chosen = runtime.settings
+    config = uvicorn.Config(
+        create_app(runtime),
+        host=chosen.host,
+        port=chosen.port,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=75,  # longer than load balancers keep theirs
+        timeout_graceful_shutdown=max(1, round(chosen.grace_s)),
+    )
+    with contextlib.suppress(KeyboardInterrupt):
+        DrainingServer(config, runtime).run()
+
+
+def run(**overrides: Any) -> None:
+    """Load settings and bundle, serve until a signal; `overrides` win over the environment.
+
+    Raises:
+        PromiseError: the settings, the bundle or the device do not allow a start.
+    """
+    chosen = settings.load(**overrides)
+    route_server_log(chosen.log_format, sys.stdout)
+    runtime = open_runtime(chosen, load_model(chosen), open_logger(chosen.log_format, sys.stdout))
+    runtime.logger.info("serving", model=runtime.model.tag, settings=chosen.model_dump(mode="json"))
+    serve(runtime)
+
+
+def main() -> int:
+    """Exit code 2, and one sentence on standard error, if the service cannot start."""
+    try:
+        run()
+    except PromiseError as error:
+        sys.stderr.write(f"{error.detail}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,48 @@
+"""What is known about one request, from its first byte to its log line."""
+
+import re
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import cast
+
+from starlette.datastructures import Headers
+from starlette.types import Scope
+
+from service.search.guided import Deadline
+
+SCOPE_KEY = "promise.context"
+DEFAULT_BUCKET = "default"
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+@dataclass
+class RequestContext:
+    """One request: its id, when it began (perf_counter), its bucket, the tier that served it, and fields to log."""
+
+    request_id: str
+    started: float = field(default_factory=time.perf_counter)
+    bucket: str = DEFAULT_BUCKET
+    tier: str | None = None
+    log: dict[str, object] = field(default_factory=dict)
+
+    def elapsed_s(self) -> float:
+        return time.perf_counter() - self.started
+
+    def deadline(self, *limits_ms: float | None) -> Deadline:
+        """The tightest of the limits that were given, counted from the start of the request."""
+        tightest = min((limit for limit in limits_ms if limit is not None), default=float("inf"))
+        return Deadline(self.started + tightest / 1000)
+
+
+def open_context(scope: Scope) -> RequestContext:
+    """Put a new context into the scope; a well-formed X-Request-ID is taken over, any other is replaced."""
+    given = Headers(scope=scope).get("x-request-id", "")
+    context = RequestContext(given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex)
+    scope[SCOPE_KEY] = context
+    return context
+
+
+def context_of(scope: Scope) -> RequestContext:
+    """The context that `open_context` put there."""
+    return cast(RequestContext, scope[SCOPE_KEY])

@@ -1,0 +1,108 @@
+"""Pure-ASGI middleware; what belongs to one request lives in its RequestContext."""
+
+from dataclasses import dataclass
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.api.context import RequestContext, open_context
+from service.api.problems import problem
+from service.api.state import State
+from service.errors import PromiseError
+
+PROBES = ("/health/live", "/health/ready", "/metrics")
+
+
+class Observe:
+    """The outermost layer: request id, common headers, the last line of defence, metrics and the log line.
+
+    Probes are left alone.
+    """
+
+    def __init__(self, app: ASGIApp, state: State) -> None:
+        self.app = app
+        self.state = state
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        context = open_context(scope)
+        reply = _Reply(self.state, context, send)
+        try:
+            await self.app(scope, receive, reply.send)
+        except Exception as error:
+            self.state.log.error("unhandled", request_id=context.request_id, exc_info=error)
+            if reply.status:
+                raise  # half a response is out: only closing the connection is left
+            sorry = PromiseError("Something broke here; the log holds it under this request id.")
+            await problem(Request(scope), sorry)(scope, receive, reply.send)
+        finally:
+            if scope["path"] not in PROBES:
+                self._record(scope, context, reply.status)
+
+    def _record(self, scope: Scope, context: RequestContext, status: int) -> None:
+        seconds = context.elapsed_s()
+        self.state.meter.request(context.bucket, status, context.tier, seconds)
+        self.state.log.info(
+            "request",
+            request_id=context.request_id,
+            method=scope["method"],
+            route=getattr(scope.get("route"), "path", "unmatched"),
+            status=status,
+            bucket=context.bucket,
+            duration_ms=round(1000 * seconds, 3),
+            **context.log,
+        )
+
+
+@dataclass
+class _Reply:
+    """Sends the response on, with the headers every response carries; remembers its status (0 = none yet)."""
+
+    state: State
+    context: RequestContext
+    downstream: Send
+    status: int = 0
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers["x-request-id"] = self.context.request_id
+            headers["cache-control"] = "no-store"
+            headers[self.state.ab_header] = self.context.bucket
+            if self.state.is_draining():
+                headers["connection"] = "close"  # idle keep-alive connections would be cut in mid-request
+        await self.downstream(message)
+
+
+class BodyLimit:
+    """Refuses bodies over `limit` bytes, by their announced length or as they stream in.
+
+    The framework's own limit answers in plain text, outside the exception handlers.
+    """
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self.app = app
+        self.limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        announced = Headers(scope=scope).get("content-length", "0")
+        length = int(announced) if announced.isdecimal() else 0
+        received = 0
+
+        async def limited() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if max(length, received) > self.limit:
+                raise HTTPException(413, f"A body may have at most {self.limit} bytes.")
+            return message
+
+        await self.app(scope, limited, send)

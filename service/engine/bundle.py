@@ -1,0 +1,179 @@
+"""Load a bundle: verify every hash, read catalogue and tables, build the trie (design section 3)."""
+
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from models import contract
+from models.manifest import Manifest, sha256
+from service.errors import StartError
+from service.search import trie as tries
+from service.search.trie import Trie
+
+I32 = NDArray[np.int32]
+F32 = NDArray[np.float32]
+
+
+class BundleError(StartError):
+    """A bundle file is missing, damaged, or of another contract; the sentence names the file."""
+
+    slug = "bad-bundle"
+    title = "The bundle cannot be used"
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """I items; row r (1-based) is ids[r - 1]. category, brand: codes into the name lists. samples: made histories."""
+
+    ids: tuple[str, ...]
+    rows: Mapping[str, int]
+    sids: I32
+    popularity: I32
+    categories: tuple[str, ...]
+    category: I32
+    brands: tuple[str, ...]
+    brand: I32
+    samples: tuple[tuple[str, ...], ...]
+    by_popularity: I32
+
+
+@dataclass(frozen=True)
+class Tables:
+    """item_rows f32 [I+1, D] for the encoder; node_rows f32 [N, D], a row per trie node, for the PRM."""
+
+    item_rows: F32
+    node_rows: F32
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A verified bundle. Graph files stay on disk until an engine opens them."""
+
+    path: Path
+    manifest: Manifest
+    catalogue: Catalogue
+    trie: Trie
+    tables: Tables
+
+    def graph(self, signature: contract.GraphSignature) -> Path:
+        return self.path / signature.file
+
+
+def load(path: Path) -> Bundle:
+    """Read and verify the bundle in folder `path`.
+
+    Raises:
+        BundleError: anything missing, changed since its manifest was written, or not of this contract version.
+    """
+    manifest = read_manifest(path)
+    verify_files(path, manifest)
+    catalogue = _catalogue(path / contract.CATALOGUE, manifest)
+    try:
+        trie = tries.build(catalogue.sids)
+    except ValueError as error:
+        raise BundleError(f"{path / contract.CATALOGUE}: {error}.") from error
+    return Bundle(path, manifest, catalogue, trie, _tables(path / contract.TABLES, manifest, trie))
+
+
+def read_manifest(path: Path) -> Manifest:
+    """The manifest of the bundle in folder `path`, its fields and contract version checked."""
+    file = path / contract.MANIFEST
+    try:
+        manifest = Manifest.model_validate_json(file.read_bytes())
+    except OSError as error:
+        raise BundleError(f"{file}: cannot be read ({error.strerror}); PROMISE_BUNDLE must name a bundle folder.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the document"
+        raise BundleError(f"{file}: {where}: {first['msg']}.") from error
+    if manifest.contract_version != contract.CONTRACT_VERSION:
+        raise BundleError(
+            f"{file}: contract version {manifest.contract_version}, but this service speaks {contract.CONTRACT_VERSION}."
+        )
+    return manifest
+
+
+def verify_files(path: Path, manifest: Manifest) -> None:
+    """Every file the contract needs is listed, and every listed file has the bytes the manifest was written for."""
+    needed = [contract.ENCODER.file, contract.GENERATOR.file, contract.PRM.file, contract.TABLES, contract.CATALOGUE]
+    if manifest.exact:
+        needed.append(contract.SCAN.file)
+    for name in sorted({*needed, *manifest.files}):
+        if name not in manifest.files:
+            raise BundleError(f"{path / contract.MANIFEST}: lists no hash for {name}.")
+        if Path(name).name != name:
+            raise BundleError(f"{path / contract.MANIFEST}: '{name}' is not a plain file name.")
+        try:
+            actual = sha256(path / name)
+        except OSError as error:
+            raise BundleError(f"{path / name}: cannot be read ({error.strerror}).") from error
+        if actual != manifest.files[name]:
+            raise BundleError(f"{path / name}: damaged or replaced, its sha256 is not the one in the manifest.")
+
+
+def _arrays(file: Path) -> dict[str, NDArray[np.generic]]:
+    try:
+        with np.load(file, allow_pickle=False) as stored:
+            return dict(stored)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise BundleError(f"{file}: not a readable array archive ({error}).") from error
+
+
+def _catalogue(file: Path, manifest: Manifest) -> Catalogue:
+    arrays = _arrays(file)
+    try:
+        ids = tuple(map(str, arrays["ids"]))
+        popularity = arrays["popularity"].astype(np.int32)
+        ends = np.cumsum(arrays["sample_lengths"])
+        histories = np.split(arrays["sample_items"], ends[:-1]) if len(ends) else []
+        catalogue = Catalogue(
+            ids=ids,
+            rows={item: row for row, item in enumerate(ids, start=1)},
+            sids=arrays["sids"].astype(np.int32),
+            popularity=popularity,
+            categories=tuple(map(str, arrays["categories"])),
+            category=arrays["category"].astype(np.int32),
+            brands=tuple(map(str, arrays["brands"])),
+            brand=arrays["brand"].astype(np.int32),
+            samples=tuple(tuple(ids[row - 1] for row in rows) for rows in histories),
+            by_popularity=(np.argsort(-popularity, kind="stable") + 1).astype(np.int32),
+        )
+    except (KeyError, ValueError, IndexError) as error:
+        raise BundleError(f"{file}: a column is missing or malformed ({error}).") from error
+    if len(catalogue.rows) != manifest.items or catalogue.sids.shape != (manifest.items, manifest.depth):
+        raise BundleError(f"{file}: does not hold the {manifest.items} distinct items of the manifest.")
+    return catalogue
+
+
+def _tables(file: Path, manifest: Manifest, trie: Trie) -> Tables:
+    arrays, names = _arrays(file), contract.TABLE_NAMES
+    width, depth = manifest.dims.width, manifest.depth
+    try:
+        item_rows, codes, residual = (
+            arrays[name].astype(np.float32) for name in (names.item_rows, names.code_rows, names.prefix_rows)
+        )
+    except KeyError as error:
+        raise BundleError(f"{file}: table {error} is missing.") from error
+    inner_nodes = trie.first_leaf - 1
+    if item_rows.shape != (manifest.items + 1, width) or codes.shape != (depth, manifest.codebook, width):
+        raise BundleError(f"{file}: table shapes do not match the manifest.")
+    if residual.shape == (inner_nodes, width):
+        residual = np.concatenate([residual, item_rows[trie.leaf_row]])
+    if residual.shape != (trie.nodes - 1, width):
+        raise BundleError(f"{file}: {len(residual)} prefix rows for {trie.nodes - 1} prefixes.")
+    return Tables(item_rows, node_rows(trie, codes, residual))
+
+
+def node_rows(trie: Trie, codes: F32, residual: F32) -> F32:
+    """Rows [N, D] of all prefixes: residual [N-1, D] plus the sum of the code embeddings [d, M, D] on the way down."""
+    rows = np.zeros((trie.nodes, codes.shape[2]), np.float32)
+    for level in range(trie.depth):
+        nodes = slice(trie.level_start[level + 1], trie.level_start[level + 2])
+        rows[nodes] = rows[trie.parent[nodes]] + codes[level, trie.code[nodes]]
+    rows[1:] += residual
+    return rows

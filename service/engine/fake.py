@@ -1,0 +1,160 @@
+"""A deterministic engine without a model, for tests and demos: numpy over any trie, no onnxruntime.
+
+Every log-probability and reward is a hash of (history, node), so results are reproducible, differ between histories
+and obey every rule a real engine obeys: legality masks, filler rows, ordering, one encoding per history.
+"""
+
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.engine.protocol import F16, F32, I32, Beams, Bool, Context, Expansion, Pruned
+from service.search.trie import Trie
+
+U64 = NDArray[np.uint64]
+
+LOG_PROB_SALT = 0x9E3779B97F4A7C15
+REWARD_SALT = 0xD1B54A32D192ED03
+
+
+@dataclass(frozen=True)
+class HostTensor:
+    """An array that never left the host."""
+
+    array: NDArray[Any]
+
+    def numpy(self) -> NDArray[Any]:
+        return self.array
+
+
+class FakeEngine:
+    """Implements service.engine.protocol.Engine over `trie`; `has_scan=False` plays a PRM that cannot scan."""
+
+    model_version: str = "fake@0"
+    providers: tuple[str, ...] = ("FakeExecutionProvider",)
+
+    def __init__(self, trie: Trie, *, width: int = 8, history_limit: int = 20, has_scan: bool = True) -> None:
+        self.trie = trie
+        self.depth = trie.depth
+        self.width = width
+        self.history_limit = history_limit
+        self.has_scan = has_scan
+
+    def encode(self, codes: I32, items: I32, lengths: I32) -> F16:
+        """[B,T,D]: position t hashes the items up to t, as a causal encoder would; zero beyond the length."""
+        steps, width = items.shape[1], self.width
+        memory = np.zeros((len(items), steps, width), np.float16)
+        for row, length in enumerate(lengths):
+            token = _u64(codes[row].sum(axis=1)) + (_u64(items[row]) << np.uint64(24))
+            seen = np.cumsum(_mix(token + (_u64(np.arange(steps)) << np.uint64(48)), LOG_PROB_SALT))
+            mixed = _mix(seen[:, None] + _u64(np.arange(width)), REWARD_SALT)
+            memory[row, :length] = (_unit(mixed) * 2 - 1)[:length]
+        return memory
+
+    def context(self, memory: F16, lengths: I32, allowed: Bool) -> Context:
+        return Context(HostTensor(memory), HostTensor(lengths), HostTensor(allowed), len(memory))
+
+    def root(self, batch: int) -> Beams:
+        prefix = np.full((batch, 1, self.depth), -1, np.int32)
+        return _beams(np.zeros((batch, 1), np.int32), prefix, np.zeros((batch, 1), np.float32))
+
+    def expand(self, context: Context, beams: Beams, level: int, k_plus: int) -> Expansion:
+        count = min(k_plus, beams.width * self.trie.branching(level))
+        rows = [self._expand_row(context, beams, row, count) for row in range(context.batch)]
+        node, parent, log_prob = (np.stack(column) for column in zip(*rows, strict=True))
+        prefix = np.take_along_axis(beams.prefix.numpy(), parent[..., None], axis=1)
+        prefix[..., level] = self.trie.code[node]
+        prefix[np.isneginf(log_prob)] = -1
+        return Expansion(_beams(node, prefix, log_prob), HostTensor(parent))
+
+    def prune(
+        self,
+        context: Context,
+        children: Beams,
+        level: int,  # noqa: ARG002
+        k_keep: int,
+        weight: float,
+    ) -> Pruned:
+        node, log_prob = children.node.numpy(), children.log_prob.numpy()
+        reward = np.stack([self._rewards(context, row, node[row]) for row in range(context.batch)])
+        reward[np.isneginf(log_prob)] = -np.inf
+        score = reward if weight == 0.0 else reward + np.float32(weight) * log_prob
+        order = np.argsort(-score, axis=1, kind="stable")[:, : min(k_keep, children.width)].astype(np.int32)
+        prefix = np.take_along_axis(children.prefix.numpy(), order[..., None], axis=1)
+        kept = _beams(_pick(node, order), prefix, _pick(log_prob, order))
+        return Pruned(kept, HostTensor(order), HostTensor(_pick(reward, order)), HostTensor(reward))
+
+    def scan(self, context: Context, k: int) -> tuple[I32, F32] | None:
+        if not self.has_scan:
+            return None
+        leaves = np.arange(self.trie.first_leaf, self.trie.nodes, dtype=np.int32)
+        nodes, rewards = [], []
+        for row, allowed in enumerate(context.allowed.numpy()):
+            reward = self._rewards(context, row, leaves)
+            reward[~allowed[leaves]] = -np.inf
+            order = np.argsort(-reward, kind="stable")[:k]
+            nodes.append(_pad(leaves[order], k, 0))
+            rewards.append(_pad(reward[order], k, -np.inf))
+        return np.stack(nodes), np.stack(rewards)
+
+    def _expand_row(self, context: Context, beams: Beams, row: int, count: int) -> tuple[I32, I32, F32]:
+        allowed, trie = context.allowed.numpy()[row], self.trie
+        children, parents, log_probs = [], [], []
+        for beam, (node, above) in enumerate(zip(beams.node.numpy()[row], beams.log_prob.numpy()[row], strict=True)):
+            child = np.arange(trie.first_child[node], trie.first_child[node + 1], dtype=np.int32)
+            legal = allowed[child] & bool(np.isfinite(above))
+            children.append(child[legal])
+            parents.append(np.full(legal.sum(), beam, np.int32))
+            log_probs.append((above + self._log_probs(context, row, child))[legal])
+        child, parent, log_prob = (np.concatenate(part) for part in (children, parents, log_probs))
+        order = np.lexsort((child, -log_prob))[:count]
+        return _pad(child[order], count, 0), _pad(parent[order], count, 0), _pad(log_prob[order], count, -np.inf)
+
+    def _log_probs(self, context: Context, row: int, siblings: I32) -> F32:
+        """Log-softmax over all children of one node, so that they sum to one whatever is legal."""
+        logits = 6 * _unit(_mix(_u64(siblings) + _seed(context, row), LOG_PROB_SALT))
+        log_probs: F32 = (logits - np.log(np.exp(logits).sum())).astype(np.float32)
+        return log_probs
+
+    def _rewards(self, context: Context, row: int, nodes: I32) -> F32:
+        return (8 * _unit(_mix(_u64(nodes) + _seed(context, row), REWARD_SALT)) - 4).astype(np.float32)
+
+
+def _seed(context: Context, row: int) -> np.uint64:
+    """What an encoding says, padding apart: equal for equal histories, cached or fresh."""
+    length = int(context.lengths.numpy()[row])
+    values = np.ascontiguousarray(context.memory.numpy()[row, :length])
+    return np.uint64(zlib.crc32(values.tobytes())) << np.uint64(24)
+
+
+def _mix(values: U64, salt: int) -> U64:
+    """The finaliser of splitmix64: every bit of the input moves every bit of the output."""
+    mixed = values + np.uint64(salt)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return mixed ^ (mixed >> np.uint64(31))
+
+
+def _unit(values: U64) -> NDArray[np.float64]:
+    return values.astype(np.float64) / 2.0**64
+
+
+def _u64(values: NDArray[Any]) -> U64:
+    return np.asarray(values).astype(np.uint64)
+
+
+def _pick(values: NDArray[Any], order: I32) -> NDArray[Any]:
+    return np.take_along_axis(values, order, axis=1)
+
+
+def _pad(values: NDArray[Any], count: int, filler: float) -> NDArray[Any]:
+    padded = np.full(count, filler, values.dtype)
+    padded[: len(values)] = values
+    return padded
+
+
+def _beams(node: I32, prefix: I32, log_prob: F32) -> Beams:
+    return Beams(HostTensor(node), HostTensor(prefix), HostTensor(log_prob), node.shape[1])

@@ -1,0 +1,93 @@
+"""What search needs from a model: four calls whose tensors stay where the engine put them (design section 3)."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+I32 = NDArray[np.int32]
+F16 = NDArray[np.float16]
+F32 = NDArray[np.float32]
+Bool = NDArray[np.bool_]
+
+
+class Tensor(Protocol):
+    """A tensor on the engine's device; only `numpy()` brings it to the host."""
+
+    def numpy(self) -> NDArray[Any]: ...
+
+
+@dataclass(frozen=True)
+class Context:
+    """A batch of encodings ready to be searched: memory f16 [B,T,D], lengths int32 [B], allowed bool [B,N]."""
+
+    memory: Tensor
+    lengths: Tensor
+    allowed: Tensor
+    batch: int
+
+
+@dataclass(frozen=True)
+class Beams:
+    """Prefixes of one depth, on the device: node int32 [B,K], prefix int32 [B,K,d] (-1 beyond), log_prob f32 [B,K].
+
+    A row with log_prob = -inf is filler: there were fewer legal prefixes than asked for.
+    """
+
+    node: Tensor
+    prefix: Tensor
+    log_prob: Tensor
+    width: int
+
+
+@dataclass(frozen=True)
+class Expansion:
+    """Children of a beam, best log-probability first; parent int32 [B,C] = row of the beam each one grew from."""
+
+    children: Beams
+    parent: Tensor
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """The children the PRM kept: order int32 [B,K'] into the expansion, reward f32 [B,K'], all_rewards f32 [B,C]."""
+
+    kept: Beams
+    order: Tensor
+    reward: Tensor
+    all_rewards: Tensor
+
+
+class Engine(Protocol):
+    """A generator and a PRM over one trie. Calls are made from one thread, the one that owns the device."""
+
+    depth: int
+    model_version: str
+    providers: tuple[str, ...]
+
+    def encode(self, codes: I32, items: I32, lengths: I32) -> F16:
+        """Encode histories: codes [B,T,d], items [B,T], lengths [B] → memory [B,T,D] on the host, for the cache."""
+        ...
+
+    def context(self, memory: F16, lengths: I32, allowed: Bool) -> Context:
+        """Put a batch of encodings and its legality masks [B,N] on the device."""
+        ...
+
+    def root(self, batch: int) -> Beams:
+        """The beam every search starts from: the trie's root with log-probability 0, one row a request."""
+        ...
+
+    def expand(self, context: Context, beams: Beams, level: int, k_plus: int) -> Expansion:
+        """The k_plus most probable legal children of the beams at `level` (0-based); PROMISE section 3.3."""
+        ...
+
+    def prune(
+        self, context: Context, children: Beams, level: int, k_keep: int, weight: float
+    ) -> Pruned:
+        """The k_keep children of highest reward + weight · log-probability."""
+        ...
+
+    def scan(self, context: Context, k: int) -> tuple[I32, F32] | None:
+        """Exact ranking of all leaves: nodes and rewards [B,k] on the host; None where the PRM's form forbids it."""
+        ...

@@ -1,0 +1,110 @@
+"""PRM-guided beam search: the expand/prune loop of PROMISE (arXiv 2601.04674, section 3.3) over an Engine.
+
+The same loop serves online requests and offline evaluation. It does no I/O and takes the clock as an argument.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.engine.protocol import Beams, Context, Engine, Expansion, Pruned
+from service.search.plan import Level, Plan
+
+
+@dataclass(frozen=True)
+class Step:
+    """One level as it happened: what was expanded, what the PRM kept (None on a plain beam), seconds in each."""
+
+    level: int
+    expansion: Expansion
+    pruned: Pruned | None
+    expand_s: float
+    prune_s: float
+
+    @property
+    def kept(self) -> Beams:
+        return self.pruned.kept if self.pruned else self.expansion.children
+
+
+@dataclass(frozen=True)
+class Found:
+    """Leaves per request, best first: node, log_prob, score and reward [B,k]; log_prob = -inf marks filler.
+
+    reward is None on a plain beam. `degraded`: the deadline passed and the remaining levels ran at the floor width.
+    """
+
+    node: NDArray[np.int32]
+    prefix: NDArray[np.int32]
+    log_prob: NDArray[np.float32]
+    score: NDArray[np.float32]
+    reward: NDArray[np.float32] | None
+    steps: tuple[Step, ...]
+    degraded: bool = False
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """A point on a monotonic clock after which the search stops thinking and finishes; never, by default."""
+
+    at: float = float("inf")
+    clock: Callable[[], float] = field(default=time.perf_counter)
+
+    def passed(self) -> bool:
+        return self.clock() >= self.at
+
+
+def search(engine: Engine, context: Context, plan: Plan, k: int, deadline: Deadline | None = None) -> Found:
+    """Walk the trie level by level and return the k best leaves of every request in the batch.
+
+    Fewer legal items than k give fewer valid rows, never an illegal one. Past the deadline the remaining levels run
+    at K' = K+ = k without the PRM: the best answer so far, finished as cheaply as it can be.
+    """
+    deadline = deadline or Deadline()
+    plan = plan.at_least(k)
+    beams, steps, degraded = engine.root(context.batch), [], False
+    for number, level in enumerate(plan.levels):
+        late = number > 0 and deadline.passed()
+        degraded |= late
+        step = _step(engine, context, beams, number, Level(k, k) if late else level, plan, deadline.clock, late)
+        steps.append(step)
+        beams = step.kept
+    return _rank(steps, plan.weight, k, degraded)
+
+
+def _step(
+    engine: Engine,
+    context: Context,
+    beams: Beams,
+    number: int,
+    level: Level,
+    plan: Plan,
+    clock: Callable[[], float],
+    late: bool,
+) -> Step:
+    start = clock()
+    expansion = engine.expand(context, beams, number, level.k_plus)
+    middle = clock()
+    pruned = None
+    if plan.use_prm and not late:
+        pruned = engine.prune(context, expansion.children, number, level.k_keep, plan.weight)
+    return Step(number, expansion, pruned, middle - start, clock() - middle)
+
+
+def _rank(steps: list[Step], weight: float, k: int, degraded: bool) -> Found:
+    last = steps[-1]
+    log_prob = last.kept.log_prob.numpy()[:, :k]
+    reward = last.pruned.reward.numpy()[:, :k] if last.pruned else None
+    score = log_prob if reward is None else _score(reward, log_prob, weight)
+    node, prefix = last.kept.node.numpy()[:, :k], last.kept.prefix.numpy()[:, :k]
+    return Found(node, prefix, log_prob, score, reward, tuple(steps), degraded)
+
+
+def _score(
+    reward: NDArray[np.float32], log_prob: NDArray[np.float32], weight: float
+) -> NDArray[np.float32]:
+    if weight == 0.0:
+        return np.where(np.isneginf(log_prob), log_prob, reward)
+    return reward + np.float32(weight) * log_prob

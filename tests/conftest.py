@@ -1,0 +1,17 @@
+"""What every test may ask for."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder with the real data; a test that asks for it is skipped where there is none."""
+    folder = Path(os.environ.get("DATA_DIR") or ROOT / "../shared/data").resolve()
+    if not (folder / "beauty.interactions.csv.gz").is_file():
+        pytest.skip(f"no beauty.interactions.csv.gz in {folder}; DATA_DIR names the data folder")
+    return folder

@@ -1,0 +1,101 @@
+"""A made catalogue with the fake engine behind the real service; run as a program it serves until a signal."""
+
+import asyncio
+import sys
+import time
+from io import StringIO
+from types import TracebackType
+from typing import Any
+
+import httpx
+import numpy as np
+
+from service.__main__ import serve
+from service.app import create_app
+from service.engine.bundle import Catalogue
+from service.engine.fake import FakeEngine
+from service.observability.logging import open_logger
+from service.runtime import Model, Runtime, open_runtime
+from service.search.trie import build
+from service.settings import Settings
+
+
+def made_catalogue(items: int = 300, depth: int = 3, codes: int = 8, seed: int = 0) -> Catalogue:
+    rng = np.random.default_rng(seed)
+    paths = rng.choice(codes**depth, items, replace=False)
+    sids = np.stack(np.unravel_index(paths, (codes,) * depth), axis=1).astype(np.int32)
+    ids = tuple(f"B{row:09d}" for row in range(1, items + 1))
+    popularity = rng.integers(0, 50, items).astype(np.int32)
+    unknown = np.full(items, -1, np.int32)
+    return Catalogue(
+        ids=ids,
+        rows={item: row for row, item in enumerate(ids, 1)},
+        sids=sids,
+        popularity=popularity,
+        categories=(),
+        category=unknown,
+        brands=(),
+        brand=unknown,
+        samples=(ids[:5], ids[40:52]),
+        by_popularity=(np.argsort(-popularity, kind="stable") + 1).astype(np.int32),
+    )
+
+
+def made_model(catalogue: Catalogue | None = None, engine: FakeEngine | None = None, weight: float = 0.0) -> Model:
+    catalogue = catalogue or made_catalogue()
+    trie = build(catalogue.sids)
+    engine = engine or FakeEngine(trie)
+    return Model("made", "1", weight, catalogue, trie, engine, engine.history_limit, engine.has_scan)
+
+
+def made_runtime(model: Model | None = None, log: StringIO | None = None, **overrides: Any) -> Runtime:
+    logger = open_logger("json", log or StringIO())
+    return open_runtime(Settings(**overrides), model or made_model(), logger)
+
+
+class Client:
+    """Calls an application in this process, without a socket; closes the runtime at the end."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self.app = create_app(runtime)
+
+    def __enter__(self) -> "Client":
+        self._loop = asyncio.Runner()
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+        self._http = httpx.AsyncClient(transport=transport, base_url="http://made")
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._loop.run(self._http.aclose())
+        self._loop.close()
+        self.runtime.close()
+
+    def call(self, method: str, path: str, **options: Any) -> httpx.Response:
+        return self._loop.run(self._http.request(method, path, **options))
+
+    def recommend(self, headers: dict[str, str] | None = None, **body: Any) -> httpx.Response:
+        return self.call("POST", "/recommend", json=body, headers=headers)
+
+    def figures(self) -> str:
+        return self.call("GET", "/metrics").text
+
+
+class SlowEngine(FakeEngine):
+    """A fake engine whose encoder takes its time."""
+
+    seconds = 0.0
+
+    def encode(self, *args: Any) -> Any:
+        time.sleep(self.seconds)
+        return super().encode(*args)
+
+
+if __name__ == "__main__":
+    port, drain_s, encode_s = int(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3])
+    made = made_catalogue()
+    engine = SlowEngine(build(made.sids))
+    chosen = Settings(host="127.0.0.1", port=port, drain_s=drain_s, grace_s=10, cache_mb=0)
+    runtime = open_runtime(chosen, made_model(made, engine))
+    engine.seconds = encode_s
+    serve(runtime)

@@ -1,0 +1,181 @@
+"""The README is true: its tables and file tree match the code, its curl works on the real service."""
+
+import json
+import math
+import os
+import re
+import shlex
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text("utf-8")
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy must not see 127.0.0.1
+START_S = 120  # a limit for a broken start, not an expectation
+
+
+def section(title: str) -> str:
+    return README.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def first_column(text: str) -> list[str]:
+    return re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE)
+
+
+def commands() -> list[str]:
+    lines = "\n".join(blocks("sh")).replace("\\\n", " ").splitlines()
+    return [line.split(" # ")[0].strip() for line in lines if line.strip()]
+
+
+def listed() -> set[str]:
+    """Paths of the file tree: two spaces a level, folders end in a slash."""
+    paths, above = set(), list[str]()
+    for line in "".join(blocks("text", section("Files"))).splitlines():
+        name, level = line.split()[0], (len(line) - len(line.lstrip())) // 2
+        above = [*above[:level], name]
+        paths.add("".join(above))
+    return paths
+
+
+def test_the_settings_table_is_the_settings() -> None:
+    rows = re.findall(r"^\| `PROMISE_(\w+)` \| `([^`]*)` \|", section("Settings"), re.MULTILINE)
+    defaults = {name.upper(): field.default for name, field in Settings.model_fields.items()}
+    assert {name for name, _ in rows} == set(defaults)
+    for name, shown in rows:
+        default = defaults[name]
+        relative = default.relative_to(ROOT) if isinstance(default, Path) else default
+        assert relative == type(relative)(shown), f"PROMISE_{name} is {default}, not {shown}"
+
+
+def test_every_make_target_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    named = set(re.findall(r"\bmake ([a-z-]+)\b", " ".join([*blocks("sh"), *re.findall(r"`([^`\n]+)`", README)])))
+    assert {"serve", "test", "train"} <= named <= targets
+
+
+def test_every_file_named_exists() -> None:
+    assert listed()
+    assert not [path for path in sorted(listed()) if not (ROOT / path).exists()]
+    links = re.findall(r"\]\((?!http)([^)#]+)\)", README)
+    assert not [link for link in links if not (ROOT / link).exists()]
+
+
+def test_every_source_is_in_the_file_tree() -> None:
+    shown = listed()
+    sources = {
+        p.relative_to(ROOT) for folder in ("service", "models", "loadtest") for p in (ROOT / folder).rglob("*.py")
+    }
+    sources = {path for path in sources if path.name != "__init__.py"}
+    tests = {path.parent.relative_to(ROOT) for path in (ROOT / "tests").rglob("*.py")}
+    assert not sorted(path.as_posix() for path in sources if path.as_posix() not in shown)
+    assert not sorted(path.as_posix() for path in tests if not {f"{p}/" for p in (path, *path.parents)} & shown)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The service as `make serve` starts it, on a free port; its address."""
+    if not (ROOT / "models/bundles/beauty/manifest.json").is_file():
+        pytest.skip("this checkout ships no bundle in models/bundles/beauty")
+    log = tmp_path_factory.mktemp("serve") / "log"
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("PROMISE_")}
+    chosen = {"PROMISE_HOST": "127.0.0.1", "PROMISE_PORT": str(port), "PROMISE_DRAIN_S": "0"}
+    with log.open("w") as output:
+        command = [sys.executable, "-m", "service"]
+        process = subprocess.Popen(command, cwd=ROOT, env=inherited | chosen, stdout=output, stderr=output)
+    try:
+        wait_until_ready(f"http://127.0.0.1:{port}", process, log)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        try:
+            process.wait(30)
+        finally:
+            process.kill()
+
+
+def wait_until_ready(base: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    give_up = time.monotonic() + START_S
+    while time.monotonic() < give_up and process.poll() is None:
+        try:
+            DIRECT.open(f"{base}/health/ready", timeout=5).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    pytest.fail(f"the service did not get ready:\n{log.read_text()}")
+
+
+def curl(command: str, base: str) -> tuple[int, Any, dict[str, Any]]:
+    """What the command line would fetch: status, parsed body, and the JSON that was sent."""
+    words = iter(shlex.split(command)[1:])
+    headers, data, url = dict[str, str](), "", ""
+    for word in words:
+        if word == "-H":
+            name, _, value = next(words).partition(":")
+            headers[name] = value.strip()
+        elif word == "-d":
+            data = next(words)
+        elif word != "-s":
+            assert word.startswith("localhost:8000/"), f"{word}: this test knows -s, -H, -d and the default address"
+            url = word.replace("localhost:8000", base)
+    request = urllib.request.Request(url, data.encode() or None, headers)
+    with DIRECT.open(request, timeout=30) as response:
+        return response.status, json.load(response), json.loads(data)
+
+
+def shape(value: Any, path: str = "") -> set[str]:
+    """Every key of a JSON document, as a path; of a list, its first entry."""
+    if isinstance(value, list):
+        return shape(value[0], f"{path}[]") if value else {path}
+    if isinstance(value, dict):
+        return {path}.union(*(shape(inner, f"{path}.{key}") for key, inner in value.items()))
+    return {path}
+
+
+def test_the_curl_returns_ten_new_items_with_rewards(server: str) -> None:
+    lines = [line for line in commands() if line.startswith("curl ")]
+    assert lines
+    for line in lines:
+        status, answer, sent = curl(line, server)
+        items = [item["item_id"] for item in answer["items"]]
+        assert status == 200
+        assert len(items) == len(set(items)) == sent["k"] == 10
+        assert not set(items) & set(sent["history"])
+        assert answer["history"] == {"used": len(sent["history"]), "unknown": 0, "truncated": 0}
+        assert all(math.isfinite(item["reward"]) for item in answer["items"])
+        assert answer["experiment"].keys() == {"name", "bucket", "source"}
+        assert answer["timings_ms"]
+
+
+def test_the_response_shown_has_the_shape_of_a_real_one(server: str) -> None:
+    shown = blocks("json", section("One request"))
+    assert len(shown) == 1
+    _, answer, _ = curl(next(line for line in commands() if line.startswith("curl ")), server)
+    assert shape(json.loads(shown[0])) <= shape(answer)
+
+
+def test_every_route_of_the_table_answers(server: str) -> None:
+    routes = [route.split(" ") for route in first_column(section("API"))]
+    assert ["POST", "/recommend"] in routes
+    for method, path in routes:
+        request = urllib.request.Request(server + path, b"{}" if method == "POST" else None, method=method)
+        request.add_header("Content-Type", "application/json")
+        with DIRECT.open(request, timeout=30) as response:
+            assert response.status == 200

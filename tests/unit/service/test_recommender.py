@@ -1,0 +1,135 @@
+"""The use case over the fake engine: legality, caching, fallbacks, deadlines, reproducibility."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from fake_service import made_catalogue, made_model, made_runtime
+
+from service.budget.ladder import AUTO, EXACT
+from service.engine.fake import FakeEngine
+from service.recommender import Answer, Ask
+from service.runtime import Runtime
+from service.search.guided import Deadline
+from service.search.trie import build
+
+CATALOGUE = made_catalogue()
+HISTORY = CATALOGUE.ids[:7]
+
+
+@pytest.fixture(scope="module")
+def runtime() -> Iterator[Runtime]:
+    opened = made_runtime(made_model(CATALOGUE))
+    yield opened
+    opened.close()
+
+
+def answer(runtime: Runtime, ask: Ask, deadline: Deadline | None = None) -> Answer:
+    return asyncio.run(runtime.recommender.recommend(ask, deadline or Deadline()))
+
+
+def rows(given: Answer) -> list[int]:
+    return [scored.row for scored in given.items]
+
+
+@pytest.mark.parametrize("tier", [AUTO, "floor", "k10", "k200", "k1000", EXACT])
+def test_random_histories_get_legal_distinct_unseen_items(runtime: Runtime, tier: str) -> None:
+    rng = np.random.default_rng(7)
+    for _ in range(25):
+        history = tuple(rng.choice(CATALOGUE.ids, rng.integers(1, 40)).tolist())
+        exclude = tuple(rng.choice(CATALOGUE.ids, 5).tolist())
+        given = answer(runtime, Ask(history, 20, tier, exclude=exclude))
+        ids = [CATALOGUE.ids[row - 1] for row in rows(given)]
+        assert len(ids) == len(set(ids)) == 20
+        assert not set(ids) & {*history, *exclude}
+        scores = [scored.score for scored in given.items]
+        assert scores == sorted(scores, reverse=True)
+
+
+@pytest.mark.parametrize("tier", ["floor", "k50", EXACT])
+def test_the_same_ask_gives_the_same_answer_cached_or_fresh(tier: str) -> None:
+    ask = Ask(HISTORY, 10, tier, explain=tier != EXACT)
+    cached, fresh = made_runtime(made_model(CATALOGUE)), made_runtime(made_model(CATALOGUE), cache_mb=0)
+    answers = [answer(cached, ask), answer(cached, ask), answer(fresh, ask)]
+    cached.close()
+    fresh.close()
+    assert [given.cache for given in answers] == ["miss", "hit", "off"]
+    assert answers[0].items == answers[1].items == answers[2].items
+    assert ["encode" in given.seconds for given in answers] == [True, False, True]
+
+
+def test_exhaustive_guided_search_is_the_exact_scan(runtime: Runtime) -> None:
+    assert rows(answer(runtime, Ask(HISTORY, 290, "k1000"))) == rows(answer(runtime, Ask(HISTORY, 290, EXACT)))
+
+
+def test_seen_items_come_back_only_when_asked(runtime: Runtime) -> None:
+    everything = answer(runtime, Ask(HISTORY, 300, EXACT, exclude_seen=False))
+    assert len(everything.items) == 300
+    unseen = answer(runtime, Ask(HISTORY, 300, EXACT))
+    assert len(unseen.items) == 300 - len(HISTORY)
+
+
+def test_items_cut_from_a_long_history_still_count_as_seen(runtime: Runtime) -> None:
+    given = answer(runtime, Ask(CATALOGUE.ids[:100], 200, EXACT))
+    assert (len(given.history.rows), given.history.truncated) == (20, 80)
+    assert min(rows(given)) > 100
+
+
+def test_an_unknown_history_gets_the_popular_and_says_so(runtime: Runtime) -> None:
+    given = answer(runtime, Ask(("?", "??"), 5, exclude=(CATALOGUE.ids[CATALOGUE.by_popularity[0] - 1],)))
+    assert (given.source, given.choice.tier, given.choice.reason) == ("popularity", "none", "no_history")
+    assert (given.history.unknown, given.degraded) == (2, None)
+    assert rows(given) == CATALOGUE.by_popularity[1:6].tolist()
+
+
+def test_nothing_legal_is_an_empty_answer(runtime: Runtime) -> None:
+    for tier in ("floor", "k50", EXACT):
+        assert rows(answer(runtime, Ask(HISTORY, 10, tier, exclude=CATALOGUE.ids))) == []
+
+
+def test_a_plain_beam_has_no_rewards_and_a_scan_no_log_probabilities(runtime: Runtime) -> None:
+    assert {scored.reward for scored in answer(runtime, Ask(HISTORY, strategy="beam")).items} == {None}
+    assert {scored.log_prob for scored in answer(runtime, Ask(HISTORY, tier=EXACT)).items} == {None}
+
+
+def test_a_deadline_that_passes_in_the_search_degrades_the_answer(runtime: Runtime) -> None:
+    # Far away on the wall clock, so nothing expires in the queue; passed at once on the search's own clock.
+    ticks = iter([0.0] * 1 + [10.0] * 100)
+    given = answer(runtime, Ask(HISTORY), Deadline(5.0, clock=lambda: next(ticks)))
+    assert (given.degraded, given.source) == ("deadline", "search")
+    assert len(given.items) == 10
+
+
+def test_a_deadline_that_passed_before_the_search_gives_the_popular(runtime: Runtime) -> None:
+    async def crowded() -> Answer:
+        tasks = [runtime.recommender.recommend(Ask(HISTORY, tier="k1000"), Deadline()) for _ in range(5)]
+        waiting = [asyncio.create_task(task) for task in tasks]
+        await asyncio.sleep(0)
+        late = await runtime.recommender.recommend(Ask(HISTORY), Deadline(0.0))
+        await asyncio.gather(*waiting)
+        return late
+
+    given = asyncio.run(crowded())
+    assert (given.degraded, given.source, given.choice.reason) == ("expired", "popularity", "expired")
+    assert len(given.items) == 10
+
+
+def test_an_engine_without_a_scan_offers_no_exact_tier() -> None:
+    model = made_model(CATALOGUE, FakeEngine(build(CATALOGUE.sids), has_scan=False))
+    opened = made_runtime(model)
+    assert EXACT not in opened.recommender.ladder.names
+    opened.close()
+
+
+def test_the_scoring_weight_of_the_bundle_is_the_one_searched_with() -> None:
+    plain = made_runtime(made_model(CATALOGUE))
+    weighted = made_runtime(replace(made_model(CATALOGUE), scoring_weight=1.0))
+    for scored in answer(weighted, Ask(HISTORY)).items:
+        assert scored.reward is not None
+        assert scored.log_prob is not None
+        assert scored.score == pytest.approx(scored.reward + scored.log_prob, abs=1e-5)
+    assert rows(answer(plain, Ask(HISTORY))) != rows(answer(weighted, Ask(HISTORY)))
+    plain.close()
+    weighted.close()

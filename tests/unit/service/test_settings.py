@@ -1,0 +1,71 @@
+"""Settings come from PROMISE_ variables, are frozen, and refuse what they do not know."""
+
+import pytest
+from pydantic import ValidationError
+
+from service import settings
+from service.errors import SettingsError
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    for field in settings.Settings.model_fields:
+        monkeypatch.delenv(settings.PREFIX + field.upper(), raising=False)
+
+
+def test_defaults() -> None:
+    chosen = settings.load()
+    assert (chosen.port, chosen.default_tier, chosen.bundle.name) == (8000, "k50", "beauty")
+
+
+def test_the_environment_is_read_and_overrides_win(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROMISE_PORT", "9000")
+    monkeypatch.setenv("promise_cache_mb", "0")
+    assert (settings.load().port, settings.load().cache_mb) == (9000, 0)
+    assert settings.load(port=1234).port == 1234
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(ValidationError):
+        settings.load().port = 1
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [("PROMISE_BUDLE", "PROMISE_BUNDLE"), ("promise_prot", "PROMISE_PORT"), ("PROMISE_", "PROMISE_")],
+)
+def test_an_unknown_variable_is_named_with_the_nearest(
+    monkeypatch: pytest.MonkeyPatch, name: str, nearest: str
+) -> None:
+    monkeypatch.setenv(name, "x")
+    with pytest.raises(SettingsError, match=f"{name} .*{nearest}"):
+        settings.load()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PROMISE_PORT", "http"),
+        ("PROMISE_PORT", "70000"),
+        ("PROMISE_DEVICE", "tpu"),
+        ("PROMISE_DRAIN_S", "nan"),
+        ("PROMISE_DRAIN_S", "-1"),
+        ("PROMISE_REQUEST_TIMEOUT_MS", "inf"),
+        ("PROMISE_AB_HEADER", "X: y"),
+        ("PROMISE_MAX_CONCURRENT", "0"),
+        ("PROMISE_LOG_FORMAT", "xml"),
+    ],
+)
+def test_a_wrong_value_names_its_variable_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as caught:
+        settings.load()
+    assert name in caught.value.detail
+    assert "\n" not in caught.value.detail
+
+
+def test_every_setting_is_documented() -> None:
+    assert settings.__doc__ is not None
+    assert not [field for field in settings.Settings.model_fields if f"PROMISE_{field.upper()}" not in settings.__doc__]
