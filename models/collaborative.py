@@ -10,15 +10,13 @@ F32 = NDArray[np.float32]
 
 def cooccurrence(sequences: list[NDArray[np.int32]], items: int, window: int) -> csr_matrix:
     """Symmetric counts [I, I] of items at most `window` steps apart, weighted 1/distance; rows are 1-based - 1."""
-    left, right, weight = [], [], []
+    left, right, weight = [np.zeros(0, np.int32)], [np.zeros(0, np.int32)], [np.zeros(0, np.float32)]
     for distance in range(1, window + 1):
         for sequence in sequences:
             if len(sequence) > distance:
                 left.append(sequence[:-distance])
                 right.append(sequence[distance:])
                 weight.append(np.full(len(sequence) - distance, 1.0 / distance, np.float32))
-    if not left:
-        return csr_matrix((items, items), dtype=np.float32)
     rows, columns, values = np.concatenate(left) - 1, np.concatenate(right) - 1, np.concatenate(weight)
     counts = coo_matrix((values, (rows, columns)), shape=(items, items)).tocsr()
     return csr_matrix(counts + counts.T)
@@ -35,9 +33,11 @@ def ppmi(counts: csr_matrix) -> csr_matrix:
 
 
 def vectors(sequences: list[NDArray[np.int32]], items: int, dimensions: int, window: int, seed: int) -> F32:
-    """Unit-norm vectors [I, dimensions]; zero for items that never co-occur with another."""
+    """Unit-norm vectors [I, E], E = dimensions, or I - 1 for fewer items; zero for items that never co-occur."""
     association = ppmi(cooccurrence(sequences, items, window))
     rank = min(dimensions, items - 1)
+    if rank < 1 or not association.nnz:
+        return np.zeros((items, max(rank, 1)), np.float32)
     start = np.random.default_rng(seed).normal(size=items)
     left, strength, _ = svds(association.astype(np.float64), k=rank, v0=start)
     scaled = left * np.sqrt(np.maximum(strength, 0.0))

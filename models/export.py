@@ -46,7 +46,7 @@ def write_bundle(
     for signature, graph, example, axes in graphs(network, form):
         export_graph(graph, signature, example, axes, staging / signature.file)
         check_parity(graph, signature, staging / signature.file, network)
-    np.savez(staging / contract.TABLES, **tables(network, form))
+    np.savez(staging / contract.TABLES, allow_pickle=False, **tables(network, form))
     write_catalogue(staging / contract.CATALOGUE, network, listing)
     files = {path.name: sha256(path) for path in sorted(staging.iterdir())}
     manifest = Manifest(
@@ -180,7 +180,15 @@ def export_graph(
         )
     if program is None:
         raise RuntimeError(f"{signature.file}: the exporter returned no program")
+    _forget_sources(program.model)
     program.save(str(path), external_data=False)
+
+
+def _forget_sources(model: Any) -> None:
+    """The exporter writes stack traces beside every node: paths of this machine, and half of a small file."""
+    for graph in (model.graph, *model.functions.values()):
+        for node in graph.all_nodes():
+            node.metadata_props.clear()
 
 
 @contextmanager

@@ -57,11 +57,12 @@ class HistoryEncoder(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         length = tokens.shape[1]
-        x = self.dropout((tokens + self.position[:length]) * self.scale)
+        x: Tensor = self.dropout((tokens + self.position[:length]) * self.scale)
         mask = causal_mask(length).to(x.device)
         for block in self.blocks:
             x = block(x, mask)
-        return self.norm(x)
+        memory: Tensor = self.norm(x)
+        return memory
 
 
 class Decoder(nn.Module):
@@ -85,20 +86,23 @@ class Decoder(nn.Module):
         offsets = torch.arange(self.depth, device=codes.device) * self.codebook
         seen = nn.functional.embedding(codes + offsets, self.codes).cumsum(-2)
         before = torch.cat([torch.zeros_like(seen[..., :1, :]), seen[..., :-1, :]], dim=-2)
-        return (before + self.level) * self.scale
+        queries: Tensor = (before + self.level) * self.scale
+        return queries
 
     def query(self, prefix: Tensor, level: Tensor) -> Tensor:
         """One query per beam at run time: prefix [B,K,d] (-1 beyond), level [] → [B,K,D]."""
         offsets = torch.arange(self.depth, device=prefix.device) * self.codebook
         rows = nn.functional.embedding((prefix.clamp(min=0) + offsets), self.codes)
         seen = (rows * (prefix >= 0).to(rows.dtype)[..., None]).sum(-2)
-        return (seen + self.level[level]) * self.scale
+        query: Tensor = (seen + self.level[level]) * self.scale
+        return query
 
     def hidden(self, queries: Tensor, memory: Tensor, mask: Tensor) -> Tensor:
         """[B,Q,D] → normalised hidden rows [B,Q,D]."""
         for block in self.blocks:
             queries = block(queries, memory, mask)
-        return self.norm(queries)
+        hidden: Tensor = self.norm(queries)
+        return hidden
 
     def level_head(self, level: Tensor) -> Tensor:
         """Output embeddings [M,D] of one depth."""

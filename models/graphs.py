@@ -1,5 +1,7 @@
 """The networks as the graphs of models.contract: what torch.onnx.export sees, top-K included."""
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
@@ -19,7 +21,7 @@ class EncoderGraph(nn.Module):
 
     def forward(self, codes: Tensor, items: Tensor, lengths: Tensor, item_rows: Tensor) -> Tensor:
         tokens = item_rows[items.long()] + self.features.code_sum(codes.long())
-        memory = self.encoder(tokens)
+        memory: Tensor = self.encoder(tokens)
         inside = torch.arange(memory.shape[1])[None, :] < lengths[:, None]
         # Padding is zeroed, so that a history's encoding does not depend on the batch it was encoded in.
         return (memory * inside[..., None].to(memory.dtype)).half()
@@ -52,7 +54,7 @@ class GeneratorGraph(nn.Module):
         scores = logits.gather(2, child_code).masked_fill(~exists, -1e9).log_softmax(-1)
         child, flat = child.flatten(1), (log_prob[..., None] + scores).flatten(1)
         legal = exists.flatten(1) & allowed.gather(1, child)
-        k = k_plus.item()
+        k = cast(int, k_plus.item())
         torch._check(k >= 1)
         torch._check(k <= flat.shape[1])
         best, chosen = flat.masked_fill(~legal, IMPOSSIBLE).topk(k)
@@ -103,7 +105,7 @@ class PrmGraph(nn.Module):
         reward = self.prm.score(memory.float(), lengths, node_rows[node.long()], level)
         real = log_prob > -1e30
         score = torch.where(real, reward + weight * torch.where(real, log_prob, 0.0), IMPOSSIBLE)
-        k = k_keep.item()
+        k = cast(int, k_keep.item())
         torch._check(k >= 1)
         torch._check(k <= score.shape[1])
         _, order = score.topk(k)
@@ -126,7 +128,7 @@ class ScanGraph(nn.Module):
         context = self.prm.contexts(last(memory.float(), lengths), self.depth - 1)
         reward = context @ leaf_rows.T
         legal = allowed[:, allowed.shape[1] - leaf_rows.shape[0] :]
-        count = k.item()
+        count = cast(int, k.item())
         torch._check(count >= 1)
         torch._check(count <= reward.shape[1])
         best, leaf = reward.masked_fill(~legal, IMPOSSIBLE).topk(count)

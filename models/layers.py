@@ -49,7 +49,7 @@ class FeedForward(nn.Module):
 
 
 class Attention(nn.Module):
-    """Multi-head attention of queries [B,Q,D] over memory [B,T,D]; mask bool, broadcast to [B,1,Q,T], True = may look."""
+    """Multi-head attention of queries [B,Q,D] over memory [B,T,D]; mask bool, broadcast to [B,1,Q,T]: True = look."""
 
     def __init__(self, width: int, heads: int, head_width: int, dropout: float) -> None:
         super().__init__()
@@ -61,7 +61,8 @@ class Attention(nn.Module):
 
     def split(self, x: Tensor) -> Tensor:
         """[B,N,H*W] → [B,H,N,W]."""
-        return x.unflatten(-1, (self.heads, self.head_width)).transpose(1, 2)
+        heads: Tensor = x.unflatten(-1, (self.heads, self.head_width)).transpose(1, 2)
+        return heads
 
     def keys_values(self, memory: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values [B,H,T,W]: once per memory, however many queries look at it."""
@@ -90,7 +91,8 @@ class EncoderBlock(nn.Module):
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         normed = self.norm1(x)
         x = x + self.dropout(self.attend(normed, normed, mask))
-        return x + self.dropout(self.feed(self.norm2(x)))
+        fed: Tensor = self.dropout(self.feed(self.norm2(x)))
+        return x + fed
 
 
 class CrossBlock(nn.Module):
@@ -105,7 +107,8 @@ class CrossBlock(nn.Module):
 
     def forward(self, x: Tensor, memory: Tensor, mask: Tensor) -> Tensor:
         x = x + self.dropout(self.attend(self.norm1(x), memory, mask))
-        return x + self.dropout(self.feed(self.norm2(x)))
+        fed: Tensor = self.dropout(self.feed(self.norm2(x)))
+        return x + fed
 
 
 def causal_mask(length: int) -> Tensor:

@@ -43,14 +43,25 @@ def popularity(split: Split, items: int) -> I32:
 
 
 def walks(split: Split, items: int, count: int, seed: int) -> list[list[int]]:
-    """`count` histories of 3 to 12 item rows: walks over co-occurrence counts, so that no user's own is given away."""
+    """Up to `count` histories of 3 to 12 item rows: walks over co-occurrence counts, so that no user's own is given away.
+
+    A walk that is some user's whole sequence is dropped, as is one that cannot get as far as 3 items.
+    """
     counts = cooccurrence(split.train, items, window=3)
     starts = np.flatnonzero(np.diff(counts.indptr))
     rng = np.random.default_rng(seed)
-    return [
+    found = [
         _walk(counts, int(rng.choice(starts)), int(rng.integers(3, 13)), rng)
         for _ in range(count if len(starts) else 0)
     ]
+    whole = _sequences(split)
+    return [walk for walk in found if len(walk) >= 3 and tuple(walk) not in whole]
+
+
+def _sequences(split: Split) -> set[tuple[int, ...]]:
+    """What training sees of every user, and what the user took in all."""
+    pairs = zip(split.test.histories, split.test.targets.tolist(), strict=True)
+    return {tuple(rows.tolist()) for rows in split.train} | {(*rows.tolist(), last) for rows, last in pairs}
 
 
 def _walk(counts: csr_matrix, start: int, length: int, rng: np.random.Generator) -> list[int]:
@@ -66,7 +77,7 @@ def _walk(counts: csr_matrix, start: int, length: int, rng: np.random.Generator)
 
 
 def train_digest(dataset: Dataset, split: Split) -> str:
-    """sha256 over (user, item ids trained on), users sorted: equal only for training data without the held-out items."""
+    """sha256 over (user, item ids trained on), users sorted: equal only for data without the held-out items."""
     digest, ids = hashlib.sha256(), dataset.items.ids
     for user in sorted(range(len(dataset.users)), key=lambda u: dataset.users[u]):
         digest.update("\t".join([dataset.users[user], *(ids[row - 1] for row in split.train[user])]).encode() + b"\n")

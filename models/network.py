@@ -31,10 +31,18 @@ class Promise(nn.Module):
         self.encoder = HistoryEncoder(recipe)
         self.decoder = Decoder(self.catalogue, recipe)
         self.inner = InnerPRM(self.catalogue.depth, recipe) if "inner" in recipe.prm else None
-        self.cross = CrossPRM(self.catalogue.depth, recipe) if "cross" in recipe.prm else None
-        self.prefix_rows = nn.ModuleDict(
-            {form: PrefixRows(self.catalogue, recipe, own_leaves=form == "cross") for form in recipe.prm}
-        )
+        self.cross: CrossPRM | None = None
+        self.prefix_rows = nn.ModuleDict()
+        if "inner" in recipe.prm:
+            self.prefix_rows["inner"] = PrefixRows(self.catalogue, recipe, own_leaves=False)
+        if recipe.prm == ("cross",):
+            self.attach_cross()
+
+    def attach_cross(self) -> CrossPRM:
+        """Give the network a cross-attention PRM. Beside an inner one it is trained afterwards (see CrossStage)."""
+        self.cross = CrossPRM(self.catalogue.depth, self.recipe)
+        self.prefix_rows["cross"] = PrefixRows(self.catalogue, self.recipe, own_leaves=True)
+        return self.cross
 
     def encode(self, items: Tensor, item_rows: Tensor) -> Tensor:
         """Item rows [B,T] (0 = pad) → memory [B,T,D]."""
@@ -63,7 +71,7 @@ class Promise(nn.Module):
                 for b in range(self.catalogue.depth)
             ]
             losses["inner"] = torch.stack(parts).sum()
-        if self.cross is not None:
+        elif self.cross is not None:
             losses["cross"] = self.cross_loss(memory, item_rows, targets, where)
         return losses
 
@@ -84,12 +92,10 @@ class Promise(nn.Module):
 
     def cross_loss(self, memory: Tensor, item_rows: Tensor, targets: Tensor, where: Tensor) -> Tensor:
         """InfoNCE against N uniform prefixes of the depth, on a sample of positions (each sees only its own past).
-
-        Beside an inner PRM this loss moves only what is the cross form's own, so that the forms compare fairly.
+        Beside an inner PRM the rows' shared part is fixed, as the encoding is.
         """
         assert self.cross is not None
         beside = self.inner is not None
-        memory = memory.detach() if beside else memory
         wanted = min(self.training_recipe.cross_positions, int(where.sum()))
         chosen = where.nonzero()[torch.randperm(int(where.sum()))[:wanted]]
         user, position = chosen[:, 0], chosen[:, 1]
@@ -123,3 +129,30 @@ class Promise(nn.Module):
         by_item = scores[:, self.catalogue.member(depth - 1)]
         by_item[:, 0] = -torch.inf
         return by_item
+
+
+class CrossStage(nn.Module):
+    """Trains only the cross-attention PRM of a network whose generator and inner PRM are finished.
+
+    Generator, encoding and inner form stay the same to the bit, so the two forms compare on one trunk. What it
+    registers, and a checkpoint holds, is the cross form's own parameters.
+    """
+
+    def __init__(self, network: Promise) -> None:
+        super().__init__()
+        self.cross, self.rows = network.attach_cross(), network.prefix_rows["cross"]
+        self.trunk = (network,)
+
+    def loss(self, items: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        """As Promise.loss, the cross form only."""
+        (network,) = self.trunk
+        with torch.no_grad():
+            network.encoder.eval()
+            item_rows = network.features.rows(network.catalogue)
+            memory = network.encode(items, item_rows)
+        return {"cross": network.cross_loss(memory, item_rows, targets, targets > 0)}
+
+    def leaf_scores(self, items: Tensor, lengths: Tensor) -> Tensor:
+        """Exact cross-attention reward of every item row [B, I+1]: dear, a forward pass per item."""
+        (network,) = self.trunk
+        return network.leaf_scores(items, lengths, "cross")

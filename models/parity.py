@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models import contract
@@ -41,7 +43,7 @@ def check_parity(graph: nn.Module, signature: GraphSignature, path: Path, networ
     return worst
 
 
-def _difference(file: str, name: str, onnx: np.ndarray, wanted: np.ndarray) -> float:  # type: ignore[type-arg]
+def _difference(file: str, name: str, onnx: NDArray[Any], wanted: NDArray[Any]) -> float:
     if onnx.dtype != wanted.dtype or onnx.shape != wanted.shape:
         raise ParityError(f"{file}: '{name}' is {onnx.dtype}{onnx.shape}, PyTorch gives {wanted.dtype}{wanted.shape}")
     if np.issubdtype(onnx.dtype, np.integer):
@@ -133,7 +135,7 @@ def _prm(network: Promise, length: int, level: int, generator: torch.Generator) 
     }
 
 
-def _scan(network: Promise, length: int, level: int, generator: torch.Generator) -> Feeds:
+def _scan(network: Promise, length: int, _level: int, generator: torch.Generator) -> Feeds:
     return {
         **_encoding(network, length, generator),
         "leaf_rows": torch.randn(30, network.recipe.width, generator=generator),

@@ -3,21 +3,19 @@
 Every stage leaves its result in the run folder and is skipped or resumed when it is already there.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from models import evaluation, export
-from models.allocator import keep_freed_memory
 from models.dataset import Dataset, Split
 from models.listing import listing, train_digest
 from models.manifest import Provenance
-from models.network import Promise
+from models.network import CrossStage, Promise
 from models.recipe import PrmForm, Recipe
 from models.sasrec import SASRec
 from models.tokenizer import SemanticIds, item_vectors, tokenize
@@ -64,14 +62,14 @@ def semantic_ids(run: Run, setting: Setting) -> SemanticIds:
 
 def fit(run: Run, setting: Setting, until: int | None, kind: str = "promise") -> tuple[nn.Module, Progress]:
     """Train the product's network or the baseline in one setting; validation is looked at in setting A only."""
-    keep_freed_memory()
     torch.manual_seed(run.recipe.training.seed)
     split, items, sizes = run.split(setting), run.dataset.items, run.recipe.network
     if kind == "sasrec":
         model: nn.Module = SASRec(len(items.ids), items.text, sizes)
     else:
         sids = semantic_ids(run, setting)
-        model = Promise(sids.codes, run.recipe.tokenizer.codebook, items.text, sizes, run.recipe.training)
+        trunk = sizes if "inner" not in sizes.prm else replace(sizes, prm=("inner",))
+        model = Promise(sids.codes, run.recipe.tokenizer.codebook, items.text, trunk, run.recipe.training)
     folder = run.stage(setting, kind)
 
     def log(line: str) -> None:
@@ -82,16 +80,35 @@ def fit(run: Run, setting: Setting, until: int | None, kind: str = "promise") ->
     return model, trainer.fit(split.train, validation, until)
 
 
+def fit_cross(run: Run, setting: Setting, network: Promise) -> None:
+    """Give a trained network the paper's PRM form as well, on its finished trunk."""
+    torch.manual_seed(run.recipe.training.seed)
+    recipe = replace(run.recipe.training, epochs=run.recipe.training.cross_epochs)
+
+    def log(line: str) -> None:
+        run.log(f"cross-{setting}: {line}")
+
+    stage = CrossStage(network.eval())
+    Trainer(stage, recipe, run.recipe.network.history, run.stage(setting, "cross"), log).fit(
+        run.split(setting).train, None
+    )
+
+
 def build(run: Run) -> Path:
     """The whole recipe; returns the folder of the setting-B bundle, evaluated on its test items."""
-    network, progress = fit(run, "A", None)
-    assert isinstance(network, Promise)
-    weights = {form: _write(run, network, "A", form, progress.best_epoch, None) for form in run.recipe.network.prm}
-    final, _ = fit(run, "B", progress.best_epoch)
-    assert isinstance(final, Promise)
-    for form in run.recipe.network.prm:
-        _write(run, final, "B", form, progress.best_epoch, weights[form])
-    return run.bundle("B", run.recipe.network.prm[0])
+    forms = run.recipe.network.prm
+    until: int | None = None
+    weights: dict[PrmForm, float | None] = dict.fromkeys(forms)
+    settings: tuple[Setting, Setting] = ("A", "B")
+    for setting in settings:
+        network, progress = fit(run, setting, until)
+        assert isinstance(network, Promise)
+        until = until or progress.best_epoch
+        if len(forms) > 1:
+            fit_cross(run, setting, network)
+        for form in forms:
+            weights[form] = _write(run, network, setting, form, until, weights[form])
+    return run.bundle("B", forms[0])
 
 
 def build_baseline(run: Run) -> None:
@@ -148,20 +165,3 @@ def _provenance(run: Run, split: Split, epochs: int) -> Provenance:
         epochs=epochs,
         recipe=run.recipe.as_dict(),
     )
-
-
-def load_baseline(run: Run, setting: Setting) -> SASRec:
-    """The trained baseline of a run, ready to score.
-
-    Raises:
-        FileNotFoundError: it was not trained under this folder.
-    """
-    items = run.dataset.items
-    model = SASRec(len(items.ids), items.text, run.recipe.network)
-    file = run.stage(setting, "sasrec") / ("best.pt" if setting == "A" else "last.pt")
-    state = torch.load(file, weights_only=True)
-    model.load_state_dict(state.get("model", state))
-    return model.eval()
-
-
-Rows = NDArray[np.int32]

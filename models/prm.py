@@ -22,7 +22,7 @@ def last(memory: Tensor, lengths: Tensor) -> Tensor:
 
 
 class PrefixRows(nn.Module):
-    """A row per valid prefix: learned + what is shared with the encoder (code sum, text; at the leaf, the item's token).
+    """A row per valid prefix: learned + what the encoder shares (code sum and text; at the leaf, the item's token).
 
     Leaves learn a row of their own only with `own_leaves`; without, the leaf row is the item's input token, tied.
     """
@@ -88,4 +88,5 @@ class CrossPRM(nn.Module):
     def score(self, memory: Tensor, lengths: Tensor, rows: Tensor, level: Tensor) -> Tensor:
         """memory [B,T,D], candidate rows [B,C,D] → rewards [B,C]."""
         positions = torch.arange(memory.shape[1], device=memory.device)
-        return self(memory, rows, level, length_mask(lengths, positions))
+        reward: Tensor = self(memory, rows, level, length_mask(lengths, positions))
+        return reward

@@ -1,11 +1,15 @@
 """A recipe: every choice that training makes, in one frozen tree that travels in checkpoints and manifests."""
 
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 SidSource = Literal["text", "collaborative", "joined"]
 PrmForm = Literal["inner", "cross"]
 Precision = Literal["auto", "float32", "bfloat16"]
+
+
+class RecipeError(ValueError):
+    """A recipe or one of its choices does not exist; the sentence lists what does."""
 
 
 @dataclass(frozen=True)
@@ -39,16 +43,17 @@ class NetworkRecipe:
 
 @dataclass(frozen=True)
 class TrainingRecipe:
-    """Optimisation. `negatives`, `cross_positions`: per depth and per step, for the cross-attention PRM only."""
+    """Optimisation. `negatives`, `cross_positions` (per depth and step), `cross_epochs`: cross-attention PRM only."""
 
-    epochs: int = 30
+    epochs: int = 20
     users: int = 256
     learning_rate: float = 1e-3
     weight_decay: float = 0.01
     warmup: float = 0.05
     clip: float = 1.0
     negatives: int = 64
-    cross_positions: int = 128
+    cross_positions: int = 256
+    cross_epochs: int = 6
     precision: Precision = "auto"
     validation_users: int = 4000
     validate_every: int = 2
@@ -75,3 +80,35 @@ class Recipe:
 
     def with_tokenizer(self, **changes: Any) -> "Recipe":
         return replace(self, tokenizer=replace(self.tokenizer, **changes))
+
+
+def named(name: str) -> Recipe:
+    """The recipe of this name.
+
+    Raises:
+        RecipeError: there is none.
+    """
+    recipes = {"default": Recipe(), "smoke": _smoke()}
+    if name not in recipes:
+        raise RecipeError(f"no recipe is called '{name}': {', '.join(recipes)} are known")
+    return recipes[name]
+
+
+def forms(text: str) -> tuple[PrmForm, ...]:
+    """PRM forms from a comma-separated list.
+
+    Raises:
+        RecipeError: an unknown form, or none.
+    """
+    known = get_args(PrmForm)
+    named_forms = tuple(part.strip() for part in text.split(","))
+    if not set(named_forms) <= set(known) or len(set(named_forms)) != len(named_forms):
+        raise RecipeError(f"'{text}' is not a list of PRM forms: {', '.join(known)} are known, each once")
+    return named_forms  # type: ignore[return-value]  # checked just above
+
+
+def _smoke() -> Recipe:
+    """Seconds instead of minutes: for trying the pipeline, not for recommending anything."""
+    small = Recipe("smoke", tokenizer=TokenizerRecipe(codebook=16, dimensions=8))
+    small = small.with_network(width=16, heads=2, head_width=8, feed_forward=32, history=20)
+    return small.with_training(epochs=2, users=64, validate_every=1)

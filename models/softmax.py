@@ -16,7 +16,7 @@ class _FullSoftmax(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, queries: Tensor, table: Tensor, targets: Tensor) -> Tensor:
         queries, table = queries.contiguous(), table.contiguous()
-        need = queries.requires_grad or table.requires_grad
+        need = any(ctx.needs_input_grad)
         chunk = max(1, min(len(queries), CHUNK_BYTES // (4 * len(table))))
         buffer = queries.new_empty(chunk, len(table))
         d_queries, d_table = torch.empty_like(queries), torch.zeros_like(table)
@@ -34,7 +34,7 @@ class _FullSoftmax(torch.autograd.Function):
         return total / len(queries)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:  # type: ignore[override]  # torch types *Any
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
         d_queries, d_table = ctx.saved_tensors
         scale = grad / len(d_queries)
         return d_queries * scale, d_table * scale, None
@@ -52,5 +52,5 @@ def _softmax_(scores: Tensor, goal: Tensor) -> Tensor:
 def full_softmax_loss(queries: Tensor, table: Tensor, targets: Tensor) -> Tensor:
     """Mean cross entropy of queries [P,D] against all rows of table [V,D]; targets int64 [P]; float32 throughout."""
     with torch.autocast(queries.device.type, enabled=False):
-        loss: Tensor = _FullSoftmax.apply(queries.float(), table.float(), targets)
+        loss: Tensor = _FullSoftmax.apply(queries.float(), table.float(), targets)  # type: ignore[no-untyped-call]
     return loss

@@ -1,17 +1,20 @@
 """Items → semantic IDs: residual k-means over text, collaborative or joined vectors, one path per item."""
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
 
 from models import collaborative
 from models.recipe import TokenizerRecipe
 
 I32 = NDArray[np.int32]
 F32 = NDArray[np.float32]
+Floats = NDArray[np.float16] | NDArray[np.float32]
 
 
 class TokenizerError(ValueError):
@@ -45,7 +48,7 @@ def _entropy(counts: NDArray[np.int64]) -> float:
     return float(-(share * np.log2(share)).sum())
 
 
-def item_vectors(recipe: TokenizerRecipe, sequences: list[I32], items: int, text: F32 | None, seed: int) -> F32:
+def item_vectors(recipe: TokenizerRecipe, sequences: list[I32], items: int, text: Floats | None, seed: int) -> F32:
     """The vectors [I, E] that are clustered; only `sequences`, the training interactions, are looked at."""
     if recipe.source != "collaborative" and text is None:
         raise TokenizerError(f"semantic IDs from '{recipe.source}' need text embeddings, and this data has none")
@@ -70,13 +73,20 @@ def tokenize(vectors: F32, depth: int, codebook: int, seed: int) -> SemanticIds:
         raise TokenizerError(f"{items} items do not fit {codebook}^{depth} semantic IDs; raise depth or codebook")
     residual, codes = vectors.astype(np.float32).copy(), np.empty((items, depth), np.int32)
     for level in range(depth):
-        model = KMeans(min(codebook, items), n_init=1, max_iter=50, random_state=seed + level).fit(residual)
+        model = _cluster(residual, codebook, seed + level)
         codes[:, level] = model.labels_
         centroids = np.asarray(model.cluster_centers_, np.float32)
         if level == depth - 1:
             return _distinct(codes, residual, centroids, codebook)
         residual -= centroids[codes[:, level]]
     raise TokenizerError("depth must be at least 1")
+
+
+def _cluster(residual: F32, codebook: int, seed: int) -> KMeans:
+    with warnings.catch_warnings():
+        # Fewer distinct vectors than codes is no fault here: the report says how many codes are in use.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return KMeans(min(codebook, len(residual)), n_init=1, max_iter=50, random_state=seed).fit(residual)
 
 
 def _distinct(codes: I32, residual: F32, centroids: F32, codebook: int) -> SemanticIds:

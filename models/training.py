@@ -37,6 +37,12 @@ class Progress:
     log: list[dict[str, float]] = field(default_factory=list)
 
 
+def use_threads(count: int) -> None:
+    """CPU threads of everything torch does from here on; 0 leaves them as they are."""
+    if count:
+        torch.set_num_threads(count)
+
+
 def measured_precision(wanted: Precision) -> torch.dtype:
     """The faster of float32 and bfloat16 matrix products on this machine, unless the recipe names one."""
     if wanted != "auto":

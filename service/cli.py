@@ -9,12 +9,16 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from service.commands import bench, data, training
 from service.errors import PromiseError
 from service.settings import SHIPPED_BUNDLE
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 bundles = typer.Typer(no_args_is_help=True, help="Look into a bundle.")
 app.add_typer(bundles, name="bundle")
+app.add_typer(data.app, name="data")
+app.add_typer(bench.app, name="bench")
+app.add_typer(training.app)
 
 BundlePath = Annotated[Path, typer.Argument(help="Folder of the bundle.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
@@ -75,6 +79,11 @@ def main() -> None:
         if (error.name or "").partition(".")[0] in ("service", "models", "loadtest"):
             raise
         _stop(f"This command needs {error.name}, which an extra installs: pip install -e '.[train,bench]'.")
+    except Exception as error:
+        # The offline rooms raise their own types for what a person can mend; anything else is a bug and says so.
+        if type(error).__module__.partition(".")[0] not in ("models", "loadtest"):
+            raise
+        _stop(str(error))
 
 
 def _stop(sentence: str) -> None:

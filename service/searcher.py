@@ -42,7 +42,10 @@ class Scored(NamedTuple):
 
 @dataclass(frozen=True)
 class Outcome:
-    """Rows best first, the encoding [T,D] they came from, seconds per stage, rescued prefixes per level."""
+    """Rows best first, the encoding [T,D] they came from, seconds per stage, rescued prefixes per level.
+
+    An exact scan is the PRM's work and counts as `prune`.
+    """
 
     items: tuple[Scored, ...]
     memory: F16

@@ -14,6 +14,7 @@ from service.__main__ import serve
 from service.app import create_app
 from service.engine.bundle import Catalogue
 from service.engine.fake import FakeEngine
+from service.engine.protocol import F16, I32
 from service.observability.logging import open_logger
 from service.runtime import Model, Runtime, open_runtime
 from service.search.trie import build
@@ -86,9 +87,9 @@ class SlowEngine(FakeEngine):
 
     seconds = 0.0
 
-    def encode(self, *args: Any) -> Any:
+    def encode(self, codes: I32, items: I32, lengths: I32) -> F16:
         time.sleep(self.seconds)
-        return super().encode(*args)
+        return super().encode(codes, items, lengths)
 
 
 if __name__ == "__main__":

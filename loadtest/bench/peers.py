@@ -92,7 +92,7 @@ def run_peers(
         BenchError: too few rounds, no environment, a worker that failed, or one that is not pinned as asked.
     """
     world = _world(Sizes(codes=codes, beam=beam, k_plus=k_plus, returned=min(10, beam)), rounds, requests, warmup)
-    core = free_core() if core is None else core
+    core = free_core(core)
     sides = (replace(OURS, title=f"{OURS.title}, {prm} PRM", arguments=(prm,)), *peers)
     commands = {side.name: _command(side, cache, fresh, index_url) for side in sides}
     ready, times = measure(commands, world, rounds, requests, warmup, core)
@@ -120,10 +120,14 @@ def _command(side: Peer, cache: Path, fresh: bool, index_url: str) -> list[str]:
     return [str(python), "-I", str(Path(__file__).parent / "workers" / f"{side.worker}.py"), *side.arguments]
 
 
-def free_core() -> int:
+def free_core(wanted: int | None = None) -> int:
+    """The core to pin to: `wanted`, or the last one this process may use. Raises BenchError when it may not."""
     if not hasattr(os, "sched_getaffinity"):
         raise BenchError("the peer benchmark pins its workers to one core, which needs Linux")
-    return max(os.sched_getaffinity(0))
+    cores = os.sched_getaffinity(0)
+    if wanted is not None and wanted not in cores:
+        raise BenchError(f"core {wanted} is not among the cores this process may use: {sorted(cores)}")
+    return max(cores) if wanted is None else wanted
 
 
 def _check_pinned(worker: Worker, core: int) -> None:
@@ -185,6 +189,7 @@ def describe(
     warmup: int,
     sides: Sequence[Peer],
 ) -> dict[str, Any]:
+    """What was run where: sizes, versions, pinning, and how the sides differ; `summarise` adds the figures."""
     return {
         "device": "cpu",
         "cpu": _cpu_model(),

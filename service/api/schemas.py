@@ -65,7 +65,8 @@ class RecommendRequest(Wire):
         default=None, min_length=1, max_length=256, description="Without a history: the popular items."
     )
     history: ItemIds | None = Field(
-        default=None, description="Item ids, oldest first. Unknown ones are skipped and counted; the newest are kept."
+        default=None,
+        description="Item ids, oldest first, at most 10,000. Unknown ones are skipped and counted, the newest kept.",
     )
     k: int = Field(default=10, strict=True, ge=1, le=MAX_K)
     strategy: Strategy = Field(default="guided", description="`beam` searches without the process reward model.")

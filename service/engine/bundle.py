@@ -1,6 +1,7 @@
 """Load a bundle: verify every hash, read catalogue and tables, build the trie (design section 3)."""
 
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,14 +87,16 @@ def read_manifest(path: Path) -> Manifest:
     try:
         manifest = Manifest.model_validate_json(file.read_bytes())
     except OSError as error:
-        raise BundleError(f"{file}: cannot be read ({error.strerror}); PROMISE_BUNDLE must name a bundle folder.") from error
+        raise BundleError(
+            f"{file}: cannot be read ({error.strerror}); PROMISE_BUNDLE must name a bundle folder."
+        ) from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the document"
         raise BundleError(f"{file}: {where}: {first['msg']}.") from error
     if manifest.contract_version != contract.CONTRACT_VERSION:
         raise BundleError(
-            f"{file}: contract version {manifest.contract_version}, but this service speaks {contract.CONTRACT_VERSION}."
+            f"{file}: contract version {manifest.contract_version}, this service speaks {contract.CONTRACT_VERSION}."
         )
     return manifest
 
@@ -110,8 +113,9 @@ def verify_files(path: Path, manifest: Manifest) -> None:
             raise BundleError(f"{path / contract.MANIFEST}: '{name}' is not a plain file name.")
         try:
             actual = sha256(path / name)
-        except OSError as error:
-            raise BundleError(f"{path / name}: cannot be read ({error.strerror}).") from error
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise BundleError(f"{path / name}: cannot be read ({reason}).") from error
         if actual != manifest.files[name]:
             raise BundleError(f"{path / name}: damaged or replaced, its sha256 is not the one in the manifest.")
 
@@ -120,7 +124,7 @@ def _arrays(file: Path) -> dict[str, NDArray[np.generic]]:
     try:
         with np.load(file, allow_pickle=False) as stored:
             return dict(stored)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise BundleError(f"{file}: not a readable array archive ({error}).") from error
 
 
@@ -147,6 +151,10 @@ def _catalogue(file: Path, manifest: Manifest) -> Catalogue:
         raise BundleError(f"{file}: a column is missing or malformed ({error}).") from error
     if len(catalogue.rows) != manifest.items or catalogue.sids.shape != (manifest.items, manifest.depth):
         raise BundleError(f"{file}: does not hold the {manifest.items} distinct items of the manifest.")
+    if any(len(column) != manifest.items for column in (popularity, catalogue.category, catalogue.brand)):
+        raise BundleError(f"{file}: a column does not have one entry for each of the {manifest.items} items.")
+    if catalogue.sids.max() >= manifest.codebook:
+        raise BundleError(f"{file}: holds a code beyond the codebook of {manifest.codebook} in the manifest.")
     return catalogue
 
 

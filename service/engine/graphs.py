@@ -168,5 +168,7 @@ def _session(bundle: Bundle, signature: GraphSignature, device: str, threads: in
         raise DeviceError("PROMISE_DEVICE=cuda, but onnxruntime could not make a CUDA session on this machine.")
     names = tuple(i.name for i in session.get_inputs()), tuple(o.name for o in session.get_outputs())
     if names != (signature.inputs, signature.outputs):
-        raise BundleError(f"{file}: its inputs and outputs are not those of contract version {contract.CONTRACT_VERSION}.")
+        raise BundleError(
+            f"{file}: its inputs and outputs are not those of contract version {contract.CONTRACT_VERSION}."
+        )
     return session

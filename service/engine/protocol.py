@@ -82,9 +82,7 @@ class Engine(Protocol):
         """The k_plus most probable legal children of the beams at `level` (0-based); PROMISE section 3.3."""
         ...
 
-    def prune(
-        self, context: Context, children: Beams, level: int, k_keep: int, weight: float
-    ) -> Pruned:
+    def prune(self, context: Context, children: Beams, level: int, k_keep: int, weight: float) -> Pruned:
         """The k_keep children of highest reward + weight · log-probability."""
         ...
 

@@ -102,9 +102,7 @@ def _rank(steps: list[Step], weight: float, k: int, degraded: bool) -> Found:
     return Found(node, prefix, log_prob, score, reward, tuple(steps), degraded)
 
 
-def _score(
-    reward: NDArray[np.float32], log_prob: NDArray[np.float32], weight: float
-) -> NDArray[np.float32]:
+def _score(reward: NDArray[np.float32], log_prob: NDArray[np.float32], weight: float) -> NDArray[np.float32]:
     if weight == 0.0:
         return np.where(np.isneginf(log_prob), log_prob, reward)
     return reward + np.float32(weight) * log_prob

@@ -40,7 +40,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "service.runtime": (*LEAVES, *TOOLS, *USE_CASE, *OPEN, "service.engine"),
     "service.app": (*LEAVES, "service.api", "service.runtime"),
     "service.__main__": ("service",),
-    "service.cli": ("service", "models", "loadtest.bench"),
+    "service.cli": ("service",),
+    "service.commands": ("service", "models", "loadtest.bench"),
     "models": ("models",),
     "models.contract": (),
     "models.manifest": ("models.contract",),
@@ -48,7 +49,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "loadtest": ("loadtest",),
     "loadtest.bench": ("loadtest", "service", "models"),
 }
-COMMAND_LINE = ("service.cli",)  # the second composition root: what an extra installs, it imports inside functions
+COMMAND_LINE = (
+    "service.cli",
+    "service.commands",
+)  # the second composition root: what an extra installs, it imports inside functions
 SERVING = ("service", "models.contract", "models.manifest")
 ONLY_IN = {  # packages that one room wraps for everyone else
     "onnxruntime": ("service.engine", "models", "loadtest.bench"),
@@ -62,7 +66,7 @@ IMPORT_NAMES = {"scikit-learn": "sklearn", "pyyaml": "yaml"}
 
 @dataclass(frozen=True)
 class Import:
-    """`module` imports `target` at `line`; lazily when that waits inside a function."""
+    """`module` imports `target` at `line`; lazily inside a function, or when only a type checker looks."""
 
     module: str
     target: str
@@ -87,11 +91,15 @@ def dotted(path: Path) -> str:
 def imports(name: str, path: Path, known: set[str]) -> Iterator[Import]:
     tree = ast.parse(path.read_text("utf-8"), str(path))
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
-    waiting = {id(node) for function in functions for node in ast.walk(function)}
+    waiting = {id(inner) for node in ast.walk(tree) if waits(node) for inner in ast.walk(node)}
     for node in ast.walk(tree):
         for target in targets(node, package, known):
             yield Import(name, target, getattr(node, "lineno", 0), id(node) in waiting)
+
+
+def waits(node: ast.AST) -> bool:
+    checker = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    return checker or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
 
 
 def targets(node: ast.AST, package: str, known: set[str]) -> list[str]:
@@ -231,5 +239,8 @@ def test_a_forbidden_import_is_found(
 
 def test_the_command_line_may_import_lazily(tmp_path: Path) -> None:
     (tmp_path / "service").mkdir()
-    (tmp_path / "service/cli.py").write_text("def f():\n    from models.training import train\n    import pyarrow")
+    source = (
+        "def f():\n    from models.training import train\n    import pyarrow\nif TYPE_CHECKING:\n    import models.data"
+    )
+    (tmp_path / "service/cli.py").write_text(source)
     assert not heavy(read(tmp_path), ("pyarrow", "torch"))

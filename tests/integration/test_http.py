@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,7 +24,11 @@ HISTORY = list(made_catalogue().ids[:5])
 @dataclass
 class Server:
     process: subprocess.Popen[str]
-    url: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
 
     def recommend(self, **body: Any) -> httpx.Response:
         return httpx.post(f"{self.url}/recommend", json=body, timeout=30)
@@ -61,7 +64,7 @@ def serving(drain_s: float, encode_s: float = 0.0) -> Iterator[Server]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PROMISE_")}
     environment["PYTHONPATH"] = str(ROOT)
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
-    server = Server(process, f"http://127.0.0.1:{port}")
+    server = Server(process, port)
     try:
         until(lambda: server.ready() == 200 or process.poll() is not None)
         assert process.poll() is None
@@ -78,19 +81,25 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def in_flight(server: Server, count: int) -> list[threading.Thread]:
-    """Start `count` requests; their statuses end up as the threads' `status`."""
+class InFlight:
+    """A request that has been sent, its answer not yet read."""
 
-    class Request(threading.Thread):
-        status = 0
+    def __init__(self, server: Server) -> None:
+        body = json.dumps({"history": HISTORY}).encode()
+        head = f"POST /recommend HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+        self._socket = socket.create_connection(("127.0.0.1", server.port), timeout=60)
+        self._socket.sendall(head.encode() + b"\r\n\r\n" + body)
 
-        def run(self) -> None:
-            self.status = server.recommend(history=HISTORY).status_code
+    def status(self) -> int:
+        with self._socket, self._socket.makefile("rb") as stream:
+            return int(stream.readline().split()[1])
 
-    threads: list[threading.Thread] = [Request() for _ in range(count)]
-    for thread in threads:
-        thread.start()
-    return threads
+
+def in_flight(server: Server, count: int) -> list[InFlight]:
+    """Send `count` requests. A probe answered after them proves that the server has read them."""
+    sent = [InFlight(server) for _ in range(count)]
+    server.ready()
+    return sent
 
 
 def test_requests_over_one_connection() -> None:
@@ -106,37 +115,35 @@ def test_requests_over_one_connection() -> None:
 
 
 def test_on_sigterm_readiness_flips_first_and_no_request_is_lost() -> None:
-    with serving(drain_s=1.0, encode_s=0.25) as server, httpx.Client(base_url=server.url, timeout=30) as kept:
+    with serving(drain_s=3000, encode_s=0.1) as server, httpx.Client(base_url=server.url, timeout=30) as kept:
         kept.get("/health/live")
         before = in_flight(server, 6)
-        time.sleep(0.1)
         server.signal()
         until(lambda: server.ready() == 503)
         during = server.recommend(history=HISTORY)
         assert (during.status_code, during.headers["connection"]) == (200, "close")
         assert kept.post("/recommend", json={}).status_code == 200
         after = in_flight(server, 3)
-        code = server.wait()
-        for thread in before + after:
-            thread.join()
-        assert [thread.status for thread in before + after] == [200] * 9  # type: ignore[attr-defined]
-        assert code in (-signal.SIGTERM, 128 + signal.SIGTERM)
+        server.signal()  # ends the pause: the listener closes
+        assert [request.status() for request in before + after] == [200] * 9
+        assert server.wait() in (-signal.SIGTERM, 128 + signal.SIGTERM)
+        assert server.ready() == 0
 
 
-@pytest.mark.parametrize(
-    "signals", [[signal.SIGTERM, signal.SIGTERM], [signal.SIGTERM, signal.SIGINT], [signal.SIGINT]]
-)
-def test_a_second_signal_or_an_interrupt_skips_the_pause(signals: list[int]) -> None:
-    with serving(drain_s=3000, encode_s=0.3) as server:
-        running = in_flight(server, 2)
-        time.sleep(0.1)
-        for number in signals:
-            server.signal(number)
-            time.sleep(0.15)
+def test_the_pause_ends_by_itself() -> None:
+    with serving(drain_s=0.3, encode_s=0.1) as server:
+        requests = in_flight(server, 3)
+        server.signal()
+        assert [request.status() for request in requests] == [200] * 3
         server.wait()
-        for thread in running:
-            thread.join()
-        assert [thread.status for thread in running] == [200] * 2  # type: ignore[attr-defined]
+
+
+def test_an_interrupt_skips_the_pause() -> None:
+    with serving(drain_s=3000, encode_s=0.1) as server:
+        requests = in_flight(server, 3)
+        server.signal(signal.SIGINT)
+        assert [request.status() for request in requests] == [200] * 3
+        server.wait()
 
 
 def test_the_log_is_json_and_no_torch_was_imported() -> None:

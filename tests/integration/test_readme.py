@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from service.cli import app
 from service.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,6 +67,14 @@ def test_every_make_target_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     named = set(re.findall(r"\bmake ([a-z-]+)\b", " ".join([*blocks("sh"), *re.findall(r"`([^`\n]+)`", README)])))
     assert {"serve", "test", "train"} <= named <= targets
+
+
+def test_every_promise_command_parses() -> None:
+    lines = [shlex.split(line) for line in commands() if line.startswith("promise ")]
+    assert lines
+    for words in lines:
+        parsed = CliRunner().invoke(app, [*words[1:], "--help"])  # unknown commands and options fail before the help
+        assert parsed.exit_code == 0, f"{shlex.join(words)}: {parsed.output}"
 
 
 def test_every_file_named_exists() -> None:

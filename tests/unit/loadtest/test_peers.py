@@ -196,6 +196,8 @@ def test_too_few_rounds_and_impossible_widths_are_refused_before_anything_is_bui
         peers.run_peers(rounds=4, cache=tmp_path)
     assert peers.main(["--beam", "300"]) == 1
     assert capsys.readouterr().err.startswith("error: sizes must satisfy")
+    with pytest.raises(BenchError, match="core 9999 is not among"):
+        peers.run_peers(core=9999, cache=tmp_path)
     assert not list(tmp_path.iterdir())
 
 

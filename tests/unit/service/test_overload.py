@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from io import StringIO
 from typing import Any
 
@@ -12,6 +13,7 @@ from fake_service import Client, made_catalogue, made_model, made_runtime
 from service.api.admission import Admission
 from service.app import create_app
 from service.engine.fake import FakeEngine
+from service.engine.protocol import F16, I32
 from service.errors import OverloadedError
 from service.search.trie import build
 
@@ -30,24 +32,41 @@ def test_places_are_bounded_and_given_back() -> None:
     assert admission.active == 0
 
 
+class GatedEngine(FakeEngine):
+    """An engine whose encoder waits for the gate."""
+
+    def __init__(self) -> None:
+        super().__init__(build(CATALOGUE.sids))
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def encode(self, codes: I32, items: I32, lengths: I32) -> F16:
+        self.gate.wait()
+        return super().encode(codes, items, lengths)
+
+
 def test_a_crowd_is_answered_or_told_to_come_back() -> None:
-    runtime = made_runtime(made_model(CATALOGUE), max_concurrent=2)
+    engine = GatedEngine()
+    runtime = made_runtime(made_model(CATALOGUE, engine), max_concurrent=2)
 
     async def crowd() -> list[httpx.Response]:
         transport = httpx.ASGITransport(create_app(runtime))
         async with httpx.AsyncClient(transport=transport, base_url="http://made") as client:
-            return await asyncio.gather(*(client.post("/recommend", json=BODY) for _ in range(8)))
+            engine.gate.clear()
+            tasks = [asyncio.create_task(client.post("/recommend", json=BODY)) for _ in range(8)]
+            while sum(task.done() for task in tasks) < 6:
+                await asyncio.sleep(0.001)
+            engine.gate.set()
+            return await asyncio.gather(*tasks)
 
     responses = asyncio.run(crowd())
     refused = [response for response in responses if response.status_code == 503]
-    assert [response.status_code for response in responses].count(200) == 8 - len(refused)
-    assert 0 < len(refused) < 8
+    assert sorted(response.status_code for response in responses) == [200] * 2 + [503] * 6
     for response in refused:
         assert response.headers["content-type"] == "application/problem+json"
         assert 1 <= int(response.headers["retry-after"]) <= 3
         assert response.json()["type"] == "/problems/overloaded"
-    figures = runtime.metrics.exposition()[0].decode()
-    assert f'promise_shed_total{{reason="concurrency"}} {len(refused)}.0' in figures
+    assert 'promise_shed_total{reason="concurrency"} 6.0' in runtime.metrics.exposition()[0].decode()
     runtime.close()
 
 
@@ -56,10 +75,10 @@ class BrokenEngine(FakeEngine):
 
     broken = False
 
-    def encode(self, *args: object) -> object:  # type: ignore[override]
+    def encode(self, codes: I32, items: I32, lengths: I32) -> F16:
         if self.broken:
             raise RuntimeError("secret detail of the machine")
-        return super().encode(*args)  # type: ignore[arg-type]
+        return super().encode(codes, items, lengths)
 
 
 def test_an_unforeseen_error_is_a_500_problem_without_its_secrets() -> None:

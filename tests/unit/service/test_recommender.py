@@ -84,6 +84,20 @@ def test_an_unknown_history_gets_the_popular_and_says_so(runtime: Runtime) -> No
     assert rows(given) == CATALOGUE.by_popularity[1:6].tolist()
 
 
+@pytest.mark.parametrize("tier", ["floor", "k10", EXACT])
+def test_more_than_there_is_is_all_there_is(runtime: Runtime, tier: str) -> None:
+    assert sorted(rows(answer(runtime, Ask(HISTORY, 1000, tier)))) == list(range(8, 301))
+
+
+def test_a_crowd_gets_what_each_would_get_alone(runtime: Runtime) -> None:
+    asks = [Ask(CATALOGUE.ids[n : n + 3], 10, tier) for n in range(10) for tier in ("floor", "k50", EXACT)]
+
+    async def crowd() -> list[Answer]:
+        return await asyncio.gather(*(runtime.recommender.recommend(ask, Deadline()) for ask in asks))
+
+    assert [given.items for given in asyncio.run(crowd())] == [answer(runtime, ask).items for ask in asks]
+
+
 def test_nothing_legal_is_an_empty_answer(runtime: Runtime) -> None:
     for tier in ("floor", "k50", EXACT):
         assert rows(answer(runtime, Ask(HISTORY, 10, tier, exclude=CATALOGUE.ids))) == []

@@ -1,0 +1,182 @@
+"""promise tokenize, train, export, evaluate, report: the offline half, from a dataset to figures."""
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from service.commands.data import DEFAULT_DATA, AsJson, DataDir, KCore, Source, show
+
+if TYPE_CHECKING:
+    from models.recipe import Recipe
+
+app = typer.Typer(no_args_is_help=True)
+
+Forms = Annotated[str, typer.Option(help="PRM forms to train, comma separated: inner, cross; the first one ships.")]
+RecipeName = Annotated[str, typer.Option(help="Name of the recipe (models/recipe.py).")]
+Threads = Annotated[int, typer.Option(help="CPU threads; 0 = all.")]
+Epochs = Annotated[int, typer.Option(help="Epochs at most; 0 = the recipe's.")]
+Out = Annotated[Path | None, typer.Option(help="Run folder; default runs/<dataset>.")]
+Seed = Annotated[int, typer.Option(help="Seed of the training; rows are numbered by seed 0.")]
+
+
+@app.command()
+def tokenize(source: Source, data_dir: DataDir = DEFAULT_DATA, k_core: KCore = 0, as_json: AsJson = False) -> None:
+    """Report the semantic IDs that each source of vectors gives in setting A."""
+    from models.data import load
+    from models.recipe import TokenizerRecipe
+    from models.tokenizer import item_vectors
+    from models.tokenizer import tokenize as residual
+
+    dataset = load(source, data_dir, k_core=k_core)
+    items, train = dataset.items, dataset.split("A").train
+    facts: dict[str, Any] = {}
+    for kind in ("collaborative", "text", "joined") if items.text is not None else ("collaborative",):
+        recipe = TokenizerRecipe(source=kind)  # type: ignore[arg-type]  # the literals are spelled out above
+        vectors = item_vectors(recipe, train, len(items.ids), items.text, 0)
+        report = residual(vectors, recipe.depth, recipe.codebook, 0).report()
+        facts |= {f"{kind} {name}": value for name, value in report.items()}
+    show(facts, dataset.name, as_json)
+
+
+@app.command()
+def train(
+    source: Source,
+    data_dir: DataDir = DEFAULT_DATA,
+    out: Out = None,
+    recipe: RecipeName = "default",
+    prm: Forms = "inner",
+    k_core: KCore = 0,
+    epochs: Epochs = 0,
+    seed: Seed = 0,
+    threads: Threads = 0,
+    baseline: Annotated[bool, typer.Option(help="Train SASRec, the baseline, instead.")] = False,
+    version: Annotated[str, typer.Option(help="Version written in the manifest.")] = "1.0.0",
+) -> None:
+    """Raw data → served bundle in one command; a second call resumes where the first was cut."""
+    from models import pipeline
+    from models.data import load
+    from models.training import use_threads
+
+    use_threads(threads)
+    dataset = load(source, data_dir, k_core=k_core)
+    folder = out or Path("runs") / dataset.name
+    run = pipeline.Run(dataset, _recipe(recipe, prm, epochs, seed), folder, version, _say(time.monotonic()))
+    if baseline:
+        pipeline.build_baseline(run)
+        typer.echo(f"Baseline trained under {folder}.")
+        return
+    bundle = pipeline.build(run)
+    typer.echo(f"Bundle ready: PROMISE_BUNDLE={bundle} promise serve")
+
+
+@app.command()
+def evaluate(
+    bundle: Annotated[
+        list[Path], typer.Argument(help="Bundles of one setting; the first one's methods are shown in full.")
+    ],
+    dataset: Annotated[str, typer.Option(help="Dataset the bundles were trained on; default: the manifest's.")] = "",
+    data_dir: DataDir = DEFAULT_DATA,
+    run: Annotated[Path | None, typer.Option(help="Run folder whose SASRec baseline is judged beside.")] = None,
+    users: Annotated[int, typer.Option(help="Judge a seeded sample of this many users; 0 = all.")] = 0,
+    same_day: Annotated[bool, typer.Option(help="Shuffle items of one day first: how much is order leak.")] = False,
+    threads: Threads = 1,
+    save: Annotated[Path | None, typer.Option(help="Keep per-user results (.npz) for `promise report`.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Test users, full ranking, leave-one-out: plain beam, guided at every K+, exact scan, baselines."""
+    from models import judging, results
+    from models.training import use_threads
+
+    use_threads(threads)
+    found = judging.judge(
+        bundle, dataset, data_dir, run, users=users, same_day=same_day, threads=threads, log=_say(time.monotonic())
+    )
+    if save:
+        results.save(found, save)
+    _tables(found, as_json)
+
+
+@app.command()
+def report(
+    saved: Annotated[Path, typer.Argument(help="Results kept by `promise evaluate --save`.")],
+    markdown: Annotated[Path | None, typer.Option(help="Write the tables into this file's section.")] = None,
+    section: Annotated[str, typer.Option(help="Name of the section: <!-- begin: name --> … <!-- end: name -->.")] = "",
+    plot: Annotated[Path | None, typer.Option(help="Draw quality against K+ (.svg or .png).")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tables and plot of results kept earlier."""
+    from models import pages, results
+
+    found = results.load(saved)
+    if markdown:
+        pages.write_section(markdown, section or saved.stem, pages.quality(found))
+    if plot:
+        pages.plot(found, plot)
+    _tables(found, as_json)
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="Run folder made by `promise train`.")],
+    out: Annotated[Path, typer.Argument(help="Folder the bundle is copied to.")],
+    setting: Annotated[str, typer.Option(help="A or B.")] = "B",
+    form: Annotated[str, typer.Option(help="PRM form: inner or cross.")] = "inner",
+) -> None:
+    """Take a bundle out of a run, verified, to where it is served from."""
+    import shutil
+
+    from service.engine.bundle import load
+
+    found = load(run / f"bundle-{setting}-{form}")
+    staging = out.with_name(out.name + ".partial")
+    shutil.rmtree(staging, ignore_errors=True)
+    shutil.copytree(found.path, staging)
+    shutil.rmtree(out, ignore_errors=True)
+    staging.rename(out)
+    typer.echo(f"{out}: {found.manifest.tag}, setting {found.manifest.setting}, {found.manifest.items:,} items.")
+
+
+@app.command()
+def audit(
+    bundle: Annotated[Path, typer.Argument(help="Folder of the bundle.")],
+    dataset: Annotated[str, typer.Option(help="Dataset it was trained on; default: the manifest's.")] = "",
+    data_dir: DataDir = DEFAULT_DATA,
+) -> None:
+    """Prove from the data that the bundle was trained without the items held out in its setting."""
+    from models.data import load
+    from models.judging import audit
+    from service.engine.bundle import load as open_bundle
+
+    found = open_bundle(bundle)
+    catalogue, manifest = found.catalogue, found.manifest
+    audit(manifest, catalogue.ids, catalogue.popularity, load(dataset or manifest.provenance.dataset, data_dir))
+    typer.echo(f"{bundle}: trained on exactly the sequences of setting {manifest.setting}, without what it is judged on.")
+
+
+def _tables(found: list[Any], as_json: bool) -> None:
+    from models import report as tables
+
+    if as_json:
+        typer.echo(json.dumps(tables.summarise(found, reference=found[0].method)))
+        return
+    console = Console(width=200) if not sys.stdout.isatty() else Console()
+    console.print(tables.table(found, reference=found[0].method))
+    for head, cells in (tables.depth_rows(found), tables.error_rows(found)):
+        console.print(tables.to_rich(head, cells))
+
+
+def _recipe(name: str, prm: str, epochs: int, seed: int) -> "Recipe":
+    from models.recipe import forms, named
+
+    recipe = named(name).with_network(prm=forms(prm))
+    return recipe.with_training(seed=seed, **({"epochs": epochs} if epochs else {}))
+
+
+def _say(start: float) -> Any:
+    console = Console(stderr=True, highlight=False, width=200)
+    return lambda line: console.print(f"[{(time.monotonic() - start) / 60:5.1f} min] {line}", markup=False)
