@@ -2,8 +2,9 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import svd
 from scipy.sparse import coo_matrix, csr_matrix
-from scipy.sparse.linalg import svds
+from scipy.sparse.linalg import LinearOperator, eigsh
 
 F32 = NDArray[np.float32]
 
@@ -36,12 +37,21 @@ def vectors(sequences: list[NDArray[np.int32]], items: int, dimensions: int, win
     """Unit-norm vectors [I, E], E = dimensions, or I - 1 for fewer items; zero for items that never co-occur."""
     association = ppmi(cooccurrence(sequences, items, window))
     rank = min(dimensions, items - 1)
-    if rank < 1 or not association.nnz:
+    if rank < 1 or not association.count_nonzero():
         return np.zeros((items, max(rank, 1)), np.float32)
-    start = np.random.default_rng(seed).normal(size=items)
-    left, strength, _ = svds(association.astype(np.float64), k=rank, v0=start)
-    scaled = left * np.sqrt(np.maximum(strength, 0.0))
-    return normalise(np.asarray(scaled, np.float32))
+    left, strength = _svd(association.astype(np.float64), rank, np.random.default_rng(seed))
+    return normalise(np.asarray(left * np.sqrt(np.maximum(strength, 0.0)), np.float32))
+
+
+def _svd(matrix: csr_matrix, rank: int, rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Left singular vectors [I, rank] and values, smallest first.
+
+    scipy's own svds takes no seed for the vectors that its solver draws on data of low rank.
+    """
+    gram = LinearOperator(matrix.shape, matvec=lambda x: matrix.T @ (matrix @ x), dtype=np.float64)
+    _, right = eigsh(gram, k=rank, v0=rng.normal(size=len(matrix.indptr) - 1), rng=rng)
+    left, strength, _ = svd(matrix @ np.linalg.qr(right)[0], full_matrices=False)
+    return left[:, ::-1], strength[::-1]
 
 
 def normalise(rows: F32) -> F32:

@@ -14,20 +14,21 @@ import numpy as np
 
 from models import metrics
 from models.full_ranking import Indices, Progress, Record, batches, check, evaluate_scores, newest, popularity, sample
+from models.manifest import Scoring
 from models.metrics import F32, I32
 from models.results import Errors, Paths, Result, compare, errors, load, save
 from service.engine.bundle import load as load_bundle
 from service.engine.graphs import OnnxEngine
 from service.engine.protocol import Context, Engine
 from service.search.guided import Step, search
-from service.search.plan import Plan
+from service.search.plan import Plan, Rule
 from service.search.trie import Trie, legal
 
 __all__ = [
     "Errors",
     "Method",
     "Result",
-    "choose_weight",
+    "choose_rule",
     "compare",
     "errors",
     "evaluate_engine",
@@ -36,11 +37,16 @@ __all__ = [
     "methods_default",
     "open_engine",
     "popularity",
+    "rule_of",
     "save",
 ]
 
+NO_WEIGHTS = Rule()
 K_PLUS = (50, 100, 200, 400, 800)
-WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.5, 1.0)
+RULES = (
+    *(Rule(0.0, prefix) for prefix in (0.0, 0.1, 0.2, 0.5, 1.0, 2.0)),
+    *(Rule(leaf, leaf) for leaf in (0.05, 0.1, 0.2, 0.5, 1.0)),
+)
 
 
 class Options(TypedDict, total=False):
@@ -68,16 +74,16 @@ class Method:
         return self.plan.at_least(k) if self.plan else None
 
 
-def guided(depth: int, k_keep: int, k_plus: int, weight: float = 0.0) -> Method:
+def guided(depth: int, k_keep: int, k_plus: int, rule: Rule = NO_WEIGHTS) -> Method:
     """PRM-guided beam search at one width."""
-    return Method(f"guided {k_keep}/{k_plus}", Plan.uniform(depth, k_keep, k_plus, weight=weight))
+    return Method(f"guided {k_keep}/{k_plus}", Plan.uniform(depth, k_keep, k_plus, rule=rule))
 
 
-def methods_default(depth: int, *, weight: float = 0.0, exact: bool = True) -> list[Method]:
+def methods_default(depth: int, *, rule: Rule = NO_WEIGHTS, exact: bool = True) -> list[Method]:
     """Plain beam 50, guided 50/50 … 50/800, and the exact scan where the PRM's form allows one."""
     beam = Method("beam50", Plan.uniform(depth, 50, 50, use_prm=False))
     scan = [Method("exact", None)] if exact else []
-    return [beam, *(guided(depth, 50, k_plus, weight) for k_plus in K_PLUS), *scan]
+    return [beam, *(guided(depth, 50, k_plus, rule) for k_plus in K_PLUS), *scan]
 
 
 class _Users:
@@ -209,12 +215,17 @@ def _timings(engine: Engine, users: _Users, methods: Sequence[Method], k: int, t
     return list(kept.reshape(len(chosen), len(methods)).T)
 
 
+def rule_of(scoring: Scoring) -> Rule:
+    """A manifest's scoring rule as the search takes it."""
+    return Rule(scoring.leaf, scoring.prefix)
+
+
 def open_engine(bundle: Path, threads: int = 1) -> OnnxEngine:
     """The service's engine over the bundle in this folder, on the CPU; raises as `service.engine` does."""
     return OnnxEngine(load_bundle(bundle), "cpu", threads)
 
 
-def choose_weight(
+def choose_rule(
     engine: Engine,
     trie: Trie,
     sids: I32,
@@ -223,15 +234,15 @@ def choose_weight(
     *,
     k_keep: int = 50,
     k_plus: int = 200,
-    weights: Sequence[float] = WEIGHTS,
+    rules: Sequence[Rule] = RULES,
     **options: Unpack[Options],
-) -> tuple[float, list[Result]]:
-    """The scoring weight of best NDCG@10 on validation users (never on test users), and the result of each weight.
+) -> tuple[Rule, list[Result]]:
+    """The scoring rule of best NDCG@10 on validation users (never on test users), and the result of each rule.
 
-    Equal figures go to the weight named first.
+    Equal figures go to the rule named first.
     """
-    plans = [(weight, Plan.uniform(trie.depth, k_keep, k_plus, weight=weight)) for weight in weights]
-    methods = [Method(f"weight {weight:g}", plan) for weight, plan in plans]
+    plans = [(rule, Plan.uniform(trie.depth, k_keep, k_plus, rule=rule)) for rule in rules]
+    methods = [Method(f"{rule.prefix:g}/{rule.leaf:g}", plan) for rule, plan in plans]
     untimed: Options = {"timed": 0, **options}
     results = evaluate_engine(engine, trie, sids, histories, targets, methods, **untimed)
-    return weights[int(np.argmax([result.ndcg(10) for result in results]))], results
+    return rules[int(np.argmax([result.ndcg(10) for result in results]))], results

@@ -17,7 +17,7 @@ from models import contract
 from models.contract import GraphSignature
 from models.graphs import EncoderGraph, GeneratorGraph, PrmGraph, ScanGraph
 from models.listing import Listing
-from models.manifest import Dims, Manifest, Provenance, sha256
+from models.manifest import Dims, Manifest, Provenance, Scoring, sha256
 from models.network import Promise
 from models.parity import check_parity
 from models.recipe import PrmForm
@@ -35,7 +35,7 @@ def write_bundle(
     name: str,
     version: str,
     setting: str,
-    scoring_weight: float,
+    scoring: Scoring,
     metrics: dict[str, float],
 ) -> Manifest:
     """Write `folder` whole or not at all: it is made beside and renamed once every file is there and hashed."""
@@ -60,7 +60,7 @@ def write_bundle(
         items=network.catalogue.items,
         parameters=sum(p.numel() for p in network.parameters()),
         prm=form,
-        scoring_weight=scoring_weight,
+        scoring=scoring,
         exact=form == "inner",
         provenance=provenance,
         metrics=metrics,

@@ -40,10 +40,13 @@ def judge(
     *,
     users: int = 0,
     same_day: bool = False,
+    only: Sequence[str] = (),
     threads: int = 1,
     log: Log = lambda _: None,
 ) -> list[Result]:
     """Results of the first bundle at every K+, of further bundles at 50/200, SASRec of run `baseline`, popularity.
+
+    `only` names the methods of the first bundle to run, all when empty.
 
     Raises:
         DataError: the data is not what a bundle was trained on.
@@ -57,9 +60,12 @@ def judge(
     found: list[Result] = []
     for engine in engines:
         manifest = engine.bundle.manifest
-        methods = evaluation.methods_default(manifest.depth, weight=manifest.scoring_weight, exact=manifest.exact)
+        rule = evaluation.rule_of(manifest.scoring)
+        methods = evaluation.methods_default(manifest.depth, rule=rule, exact=manifest.exact)
         if found:
-            methods = [evaluation.guided(manifest.depth, 50, 200, manifest.scoring_weight)]
+            methods = [evaluation.guided(manifest.depth, 50, 200, rule)]
+        elif only:
+            methods = _only(methods, only)
         log(f"{engine.bundle.path}: {len(cases.targets):,} users, {len(methods)} methods")
         results = evaluation.evaluate_engine(
             engine,
@@ -97,6 +103,14 @@ def audit(manifest: Manifest, ids: Sequence[str], popular: I32, data: Dataset) -
         raise DataError(f"{manifest.tag} was not trained on exactly the sequences of setting {manifest.setting}")
     if not np.array_equal(popular, popularity(split, len(ids))):
         raise DataError(f"{manifest.tag} counts popularity beyond the interactions of setting {manifest.setting}")
+
+
+def _only(methods: list[evaluation.Method], names: Sequence[str]) -> list[evaluation.Method]:
+    known = [method.name for method in methods]
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise DataError(f"no method is called '{unknown[0]}'; this bundle has {', '.join(known)}")
+    return [method for method in methods if method.name in names]
 
 
 def _cases(data: Dataset, setting: str, users: int) -> Cases:

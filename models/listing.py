@@ -43,7 +43,7 @@ def popularity(split: Split, items: int) -> I32:
 
 
 def walks(split: Split, items: int, count: int, seed: int) -> list[list[int]]:
-    """Up to `count` histories of 3 to 12 item rows: walks over co-occurrence counts, so that no user's own is given away.
+    """Up to `count` histories of 3 to 12 item rows: walks over co-occurrence counts, so that no user is given away.
 
     A walk that is some user's whole sequence is dropped, as is one that cannot get as far as 3 items.
     """

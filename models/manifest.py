@@ -42,6 +42,16 @@ class Provenance(Strict):
     recipe: dict[str, Any]
 
 
+class Scoring(Strict):
+    """The scoring rule chosen on validation: score = reward + weight · log-probability, by kind of prefix.
+
+    `leaf` ranks items, `prefix` prunes at every depth above them.
+    """
+
+    leaf: float = Field(ge=0)
+    prefix: float = Field(ge=0)
+
+
 class Manifest(Strict):
     """`manifest.json` of a bundle (design section 3)."""
 
@@ -55,7 +65,7 @@ class Manifest(Strict):
     items: int = Field(gt=0)
     parameters: int = Field(gt=0)
     prm: Literal["inner", "cross"]
-    scoring_weight: float = Field(ge=0)
+    scoring: Scoring
     exact: bool
     provenance: Provenance
     metrics: dict[str, float]

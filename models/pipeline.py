@@ -14,7 +14,7 @@ from torch import nn
 from models import evaluation, export
 from models.dataset import Dataset, Split
 from models.listing import listing, train_digest
-from models.manifest import Provenance
+from models.manifest import Provenance, Scoring
 from models.network import CrossStage, Promise
 from models.recipe import PrmForm, Recipe
 from models.sasrec import SASRec
@@ -22,7 +22,7 @@ from models.tokenizer import SemanticIds, item_vectors, tokenize
 from models.training import Log, Progress, Trainer
 
 Setting = Literal["A", "B"]
-SELECTION_USERS = 4000
+SELECTION_USERS = 2000
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def build(run: Run) -> Path:
     """The whole recipe; returns the folder of the setting-B bundle, evaluated on its test items."""
     forms = run.recipe.network.prm
     until: int | None = None
-    weights: dict[PrmForm, float | None] = dict.fromkeys(forms)
+    rules: dict[PrmForm, Scoring | None] = dict.fromkeys(forms)
     settings: tuple[Setting, Setting] = ("A", "B")
     for setting in settings:
         network, progress = fit(run, setting, until)
@@ -107,7 +107,7 @@ def build(run: Run) -> Path:
         if len(forms) > 1:
             fit_cross(run, setting, network)
         for form in forms:
-            weights[form] = _write(run, network, setting, form, until, weights[form])
+            rules[form] = _write(run, network, setting, form, until, rules[form])
     return run.bundle("B", forms[0])
 
 
@@ -117,8 +117,11 @@ def build_baseline(run: Run) -> None:
     fit(run, "B", progress.best_epoch, "sasrec")
 
 
-def _write(run: Run, network: Promise, setting: Setting, form: PrmForm, epochs: int, weight: float | None) -> float:
-    """Export one form; without a weight the scoring rule is chosen on validation. The manifest gets test metrics."""
+def _write(run: Run, network: Promise, setting: Setting, form: PrmForm, epochs: int, rule: Scoring | None) -> Scoring:
+    """Export one form; without a rule one is chosen on validation.
+
+    The manifest of the form that ships gets its test metrics; the others are judged by `promise evaluate`.
+    """
     split, folder = run.split(setting), run.bundle(setting, form)
     export.write_bundle(
         folder,
@@ -129,29 +132,46 @@ def _write(run: Run, network: Promise, setting: Setting, form: PrmForm, epochs: 
         name=f"{run.dataset.name}-{run.recipe.name}",
         version=run.version,
         setting=setting,
-        scoring_weight=weight or 0.0,
+        scoring=rule or Scoring(leaf=0.0, prefix=0.0),
         metrics={},
     )
-    engine = evaluation.open_engine(folder, torch.get_num_threads())
-    trie, sids, limit = engine.trie, engine.bundle.catalogue.sids, engine.history_limit
-    if weight is None:
-        chosen = np.random.default_rng(0).permutation(len(split.validation.targets))[:SELECTION_USERS]
-        histories, targets = [split.validation.histories[i] for i in chosen], split.validation.targets[chosen]
-        weight, tried = evaluation.choose_weight(engine, trie, sids, histories, targets, history_limit=limit)
-        run.log(f"{setting}-{form}: validation N@10 " + " ".join(f"{r.method}: {r.ndcg(10):.4f}" for r in tried))
-    every = evaluation.methods_default(trie.depth, weight=weight, exact=form == "inner")
-    methods = [m for m in every if m.name in ("beam50", "guided 50/200")]
+    label = f"{setting}-{form}"
+    rule = rule or _choose_rule(run, folder, label, split)
+    export.amend(folder, scoring=rule.model_dump())
+    if form == run.recipe.network.prm[0]:
+        export.amend(folder, metrics=_test_metrics(run, folder, label, split))
+    return rule
+
+
+def _choose_rule(run: Run, bundle: Path, label: str, split: Split) -> Scoring:
+    engine = evaluation.open_engine(bundle, torch.get_num_threads())
+    users = np.random.default_rng(0).permutation(len(split.validation.targets))[:SELECTION_USERS]
+    histories, targets = [split.validation.histories[user] for user in users], split.validation.targets[users]
+    sids, limit = engine.bundle.catalogue.sids, engine.history_limit
+    rule, tried = evaluation.choose_rule(engine, engine.trie, sids, histories, targets, history_limit=limit)
+    run.log(f"{label}: validation N@10 by weights " + " ".join(f"{r.method} {r.ndcg(10):.4f}" for r in tried))
+    return Scoring(leaf=rule.leaf, prefix=rule.prefix)
+
+
+def _test_metrics(run: Run, bundle: Path, label: str, split: Split) -> dict[str, float]:
+    """Recall@10 and NDCG@10 of the plain beam and the default tier over all test users."""
+    engine = evaluation.open_engine(bundle, torch.get_num_threads())
+    rule = evaluation.rule_of(engine.bundle.manifest.scoring)
+    every = evaluation.methods_default(engine.depth, rule=rule, exact=False)
     results = evaluation.evaluate_engine(
-        engine, trie, sids, split.test.histories, split.test.targets, methods, history_limit=limit, timed=0
+        engine,
+        engine.trie,
+        engine.bundle.catalogue.sids,
+        split.test.histories,
+        split.test.targets,
+        [method for method in every if method.name in ("beam50", "guided 50/200")],
+        history_limit=engine.history_limit,
+        timed=0,
     )
-    metrics = {f"test {r.method} {name}": figure for r in results for name, figure in _figures(r).items()}
-    export.amend(folder, scoring_weight=weight, metrics=metrics)
-    run.log(f"{setting}-{form}: " + " ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
-    return weight
-
-
-def _figures(result: evaluation.Result) -> dict[str, float]:
-    return {"recall@10": round(result.recall(10), 5), "ndcg@10": round(result.ndcg(10), 5)}
+    metrics = {f"test {r.method} recall@10": round(r.recall(10), 5) for r in results}
+    metrics |= {f"test {r.method} ndcg@10": round(r.ndcg(10), 5) for r in results}
+    run.log(f"{label}: " + " ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
+    return metrics
 
 
 def _provenance(run: Run, split: Split, epochs: int) -> Provenance:

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, get_args
 
-SidSource = Literal["text", "collaborative", "joined"]
+SidSource = Literal["auto", "text", "collaborative", "joined"]
 PrmForm = Literal["inner", "cross"]
 Precision = Literal["auto", "float32", "bfloat16"]
 
@@ -14,9 +14,12 @@ class RecipeError(ValueError):
 
 @dataclass(frozen=True)
 class TokenizerRecipe:
-    """Residual k-means: `depth` codebooks of `codebook` codes over `source` vectors of `dimensions` dimensions."""
+    """Residual k-means: `depth` codebooks of `codebook` codes over `source` vectors; auto = text where there is any.
 
-    source: SidSource = "collaborative"
+    `dimensions`, `window`: of the collaborative vectors; `text_weight`: share of the text in joined ones.
+    """
+
+    source: SidSource = "auto"
     depth: int = 3
     codebook: int = 256
     dimensions: int = 64

@@ -50,15 +50,15 @@ def _entropy(counts: NDArray[np.int64]) -> float:
 
 def item_vectors(recipe: TokenizerRecipe, sequences: list[I32], items: int, text: Floats | None, seed: int) -> F32:
     """The vectors [I, E] that are clustered; only `sequences`, the training interactions, are looked at."""
-    if recipe.source != "collaborative" and text is None:
+    if recipe.source in ("text", "joined") and text is None:
         raise TokenizerError(f"semantic IDs from '{recipe.source}' need text embeddings, and this data has none")
-    if recipe.source == "text":
-        return collaborative.normalise(np.asarray(text, np.float32))
+    words = None if text is None else collaborative.normalise(np.asarray(text, np.float32))
+    if words is not None and recipe.source in ("auto", "text"):
+        return words
     found = collaborative.vectors(sequences, items, recipe.dimensions, recipe.window, seed)
-    found = collaborative.fill_from_text(found, None if text is None else np.asarray(text, np.float32))
-    if recipe.source == "collaborative":
+    found = collaborative.fill_from_text(found, words)
+    if words is None or recipe.source != "joined":
         return found
-    words = collaborative.normalise(np.asarray(text, np.float32))
     return np.concatenate([found * (1 - recipe.text_weight), words * recipe.text_weight], axis=1)
 
 

@@ -13,6 +13,7 @@ from service.engine.protocol import Engine
 from service.observability.logging import Logger, open_logger
 from service.observability.metrics import Metrics
 from service.recommender import Recommender
+from service.search.plan import Rule
 from service.search.trie import Trie
 from service.searcher import Searcher
 from service.settings import Settings
@@ -24,7 +25,7 @@ class Model:
 
     name: str
     version: str
-    scoring_weight: float
+    rule: Rule
     catalogue: Catalogue
     trie: Trie
     engine: Engine
@@ -75,7 +76,7 @@ def load_model(settings: Settings) -> Model:
     return Model(
         name=loaded.manifest.name,
         version=loaded.manifest.version,
-        scoring_weight=loaded.manifest.scoring_weight,
+        rule=Rule(**loaded.manifest.scoring.model_dump()),
         catalogue=loaded.catalogue,
         trie=loaded.trie,
         engine=engine,
@@ -90,7 +91,7 @@ def open_runtime(settings: Settings, model: Model, logger: Logger | None = None)
     Raises:
         StartError: the settings and the model do not fit together.
     """
-    ladder = Ladder(model.trie.depth, model.scoring_weight, model.has_scan, settings.default_tier)
+    ladder = Ladder(model.trie.depth, model.rule, model.has_scan, settings.default_tier)
     with ExitStack() as opened:
         device = Device()
         opened.callback(device.close)

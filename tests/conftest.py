@@ -2,8 +2,12 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tiny import Bundles
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -15,3 +19,11 @@ def data_dir() -> Path:
     if not (folder / "beauty.interactions.csv.gz").is_file():
         pytest.skip(f"no beauty.interactions.csv.gz in {folder}; DATA_DIR names the data folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def bundles(tmp_path_factory: pytest.TempPathFactory) -> "Bundles":
+    """A small network with random weights and its exported bundles, made once for the session: export takes a while."""
+    from tiny import made_bundles
+
+    return made_bundles(tmp_path_factory.mktemp("tiny"))

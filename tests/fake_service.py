@@ -17,6 +17,7 @@ from service.engine.fake import FakeEngine
 from service.engine.protocol import F16, I32
 from service.observability.logging import open_logger
 from service.runtime import Model, Runtime, open_runtime
+from service.search.plan import Rule
 from service.search.trie import build
 from service.settings import Settings
 
@@ -42,11 +43,11 @@ def made_catalogue(items: int = 300, depth: int = 3, codes: int = 8, seed: int =
     )
 
 
-def made_model(catalogue: Catalogue | None = None, engine: FakeEngine | None = None, weight: float = 0.0) -> Model:
+def made_model(catalogue: Catalogue | None = None, engine: FakeEngine | None = None, rule: Rule = Rule()) -> Model:  # noqa: B008 - frozen
     catalogue = catalogue or made_catalogue()
     trie = build(catalogue.sids)
     engine = engine or FakeEngine(trie)
-    return Model("made", "1", weight, catalogue, trie, engine, engine.history_limit, engine.has_scan)
+    return Model("made", "1", rule, catalogue, trie, engine, engine.history_limit, engine.has_scan)
 
 
 def made_runtime(model: Model | None = None, log: StringIO | None = None, **overrides: Any) -> Runtime:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from service.errors import StartError, UnknownTierError
-from service.search.plan import Plan
+from service.search.plan import Plan, Rule
 
 AUTO = "auto"
 EXACT = "exact"
@@ -47,14 +47,14 @@ class Choice:
 
 @dataclass(frozen=True)
 class Ladder:
-    """The tiers a bundle offers: `depth` levels, its scoring `weight`, and `exact` where its PRM can scan.
+    """The tiers a bundle offers: `depth` levels, its scoring `rule`, and `exact` where its PRM can scan.
 
     Raises:
         StartError: the default tier is not on the ladder.
     """
 
     depth: int
-    weight: float
+    rule: Rule
     exact: bool
     default: str = "k50"
 
@@ -94,4 +94,4 @@ class Ladder:
     def _plan(self, tier: Tier, strategy: Strategy) -> Plan:
         use_prm = tier.use_prm and strategy == "guided"
         k_plus = tier.k_plus if use_prm else tier.k_keep
-        return Plan.uniform(self.depth, tier.k_keep, k_plus, use_prm=use_prm, weight=self.weight)
+        return Plan.uniform(self.depth, tier.k_keep, k_plus, use_prm=use_prm, rule=self.rule)

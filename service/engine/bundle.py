@@ -122,7 +122,7 @@ def verify_files(path: Path, manifest: Manifest) -> None:
 
 def _arrays(file: Path) -> dict[str, NDArray[np.generic]]:
     try:
-        with np.load(file, allow_pickle=False) as stored:
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             return dict(stored)
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise BundleError(f"{file}: not a readable array archive ({error}).") from error

@@ -71,7 +71,7 @@ def search(engine: Engine, context: Context, plan: Plan, k: int, deadline: Deadl
         step = _step(engine, context, beams, number, Level(k, k) if late else level, plan, deadline.clock, late)
         steps.append(step)
         beams = step.kept
-    return _rank(steps, plan.weight, k, degraded)
+    return _rank(steps, plan.rule.leaf, k, degraded)
 
 
 def _step(
@@ -89,7 +89,7 @@ def _step(
     middle = clock()
     pruned = None
     if plan.use_prm and not late:
-        pruned = engine.prune(context, expansion.children, number, level.k_keep, plan.weight)
+        pruned = engine.prune(context, expansion.children, number, level.k_keep, plan.weight(number))
     return Step(number, expansion, pruned, middle - start, clock() - middle)
 
 

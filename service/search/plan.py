@@ -1,6 +1,6 @@
-"""How wide a search is, level by level: what a tier of the ladder means to the search (design section 5)."""
+"""How wide a search is, level by level, and how it scores: what a tier of the ladder means to the search."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -12,21 +12,37 @@ class Level:
 
 
 @dataclass(frozen=True)
+class Rule:
+    """score = reward + weight · log-probability, with one weight for items (leaf) and one for prefixes above them.
+
+    Reward and log-probability are two estimates of one thing: to keep the right prefix their sum beats either, to
+    rank the items that are left the reward alone does (figures in models/README.md).
+    """
+
+    leaf: float = 0.0
+    prefix: float = 0.0
+
+
+@dataclass(frozen=True)
 class Plan:
-    """Widths per depth, whether the PRM prunes, and the scoring weight: score = reward + weight · log-probability."""
+    """Widths per depth, whether the PRM prunes, and the scoring rule."""
 
     levels: tuple[Level, ...]
     use_prm: bool = True
-    weight: float = 0.0
+    rule: Rule = Rule()
 
     @staticmethod
-    def uniform(depth: int, k_keep: int, k_plus: int, *, use_prm: bool = True, weight: float = 0.0) -> "Plan":
+    def uniform(depth: int, k_keep: int, k_plus: int, *, use_prm: bool = True, rule: Rule = Rule()) -> "Plan":
         """The same K' and K+ at every one of `depth` levels; a plain beam has K+ = K' and no PRM."""
-        return Plan((Level(k_keep, k_plus),) * depth, use_prm, weight)
+        return Plan((Level(k_keep, k_plus),) * depth, use_prm, rule)
+
+    def weight(self, level: int) -> float:
+        """The scoring weight at a 0-based level."""
+        return self.rule.leaf if level == len(self.levels) - 1 else self.rule.prefix
 
     def at_least(self, k: int) -> "Plan":
         """The same plan, wide enough to return k items: K' ≥ k at every level, K+ grown in proportion."""
-        return Plan(tuple(_widen(level, k) for level in self.levels), self.use_prm, self.weight)
+        return replace(self, levels=tuple(_widen(level, k) for level in self.levels))
 
 
 def _widen(level: Level, k: int) -> Level:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models import evaluation, judging
-from models.data import load
+from models.data import DataError, load
 from models.results import compare
 from service.engine.graphs import OnnxEngine
 
@@ -37,9 +37,9 @@ def test_the_last_items_were_left_out(engine: OnnxEngine, data_dir: Path) -> Non
     assert manifest.setting == "B"
     judging.audit(manifest, catalogue.ids, catalogue.popularity, data)
     # The check can fail: training data of the other setting, or counts that saw one more interaction, are refused.
-    with pytest.raises(judging.DataError):
+    with pytest.raises(DataError):
         judging.audit(manifest.model_copy(update={"setting": "A"}), catalogue.ids, catalogue.popularity, data)
-    with pytest.raises(judging.DataError):
+    with pytest.raises(DataError):
         judging.audit(manifest, catalogue.ids, catalogue.popularity + 1, data)
 
 

@@ -28,7 +28,7 @@ from service.search.trie import legal
 def searcher(engine: OnnxEngine, sizes: workload.Sizes, histories: I32) -> Callable[[int], list[int]]:
     """One cold request by its index → row numbers of the `returned` best items, found through their ids."""
     catalogue, trie = engine.bundle.catalogue, engine.trie
-    plan = Plan.uniform(engine.depth, sizes.beam, sizes.k_plus, weight=engine.bundle.manifest.scoring_weight)
+    plan = Plan.uniform(engine.depth, sizes.beam, sizes.k_plus)
 
     def search(request: int) -> list[int]:
         rows = histories[request]

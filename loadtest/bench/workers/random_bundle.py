@@ -14,7 +14,7 @@ from loadtest.bench import workload
 from loadtest.bench.workload import Sizes, World
 from models.export import write_bundle
 from models.listing import Listing
-from models.manifest import Provenance
+from models.manifest import Provenance, Scoring
 from models.network import Promise
 from models.recipe import NetworkRecipe, PrmForm
 
@@ -58,7 +58,7 @@ def write(world: World, form: PrmForm, folder: Path) -> None:
         name="bench-random",
         version="0",
         setting="none",
-        scoring_weight=0.0,
+        scoring=Scoring(leaf=0.0, prefix=0.0),
         metrics={},
     )
 

@@ -8,18 +8,17 @@ import pytest
 from models.evaluation import (
     Method,
     Result,
-    choose_weight,
+    choose_rule,
     compare,
     errors,
     evaluate_engine,
     evaluate_scores,
     methods_default,
     popularity,
-    sweep,
 )
 from service.engine.fake import FakeEngine
 from service.engine.protocol import F16, I32, Context
-from service.search.plan import Level, Plan
+from service.search.plan import Level, Plan, Rule
 from service.search.trie import Trie, build, legal
 
 ITEMS, DEPTH, CODES, USERS, LIMIT = 70, 3, 6, 40, 5
@@ -58,7 +57,7 @@ def world() -> World:
 
 
 def guided(k_keep: int, k_plus: int, weight: float = 0.0) -> Method:
-    return Method(f"guided {k_keep}/{k_plus}", Plan.uniform(DEPTH, k_keep, k_plus, weight=weight))
+    return Method(f"guided {k_keep}/{k_plus}", Plan.uniform(DEPTH, k_keep, k_plus, rule=Rule(weight, weight)))
 
 
 def plain(k: int) -> Method:
@@ -115,7 +114,7 @@ def by_hand(world: World, user: int, k_keep: int, k_plus: int, weight: float, us
 def test_ranks_and_paths_agree_with_a_search_by_hand(
     world: World, k_keep: int, k_plus: int, weight: float, use_prm: bool
 ) -> None:
-    plan = Plan.uniform(DEPTH, k_keep, k_plus, use_prm=use_prm, weight=weight)
+    plan = Plan.uniform(DEPTH, k_keep, k_plus, use_prm=use_prm, rule=Rule(weight, weight))
     (result,) = world.evaluate(Method("x", plan))
     fates = [by_hand(world, user, k_keep, k_plus, weight, use_prm) for user in range(USERS)]
     assert result.rank.tolist() == result.rank_by_order.tolist() == [fate.rank for fate in fates]
@@ -197,7 +196,7 @@ def test_the_default_methods_are_those_of_the_protocol() -> None:
     names = [method.name for method in methods_default(3)]
     assert names == ["beam50", *(f"guided 50/{k}" for k in (50, 100, 200, 400, 800)), "exact"]
     assert "exact" not in [method.name for method in methods_default(3, exact=False)]
-    assert all(m.plan.weight == 0.25 for m in methods_default(3, weight=0.25)[1:-1] if m.plan)
+    assert all(m.plan.rule == Rule(0.25, 0.5) for m in methods_default(3, rule=Rule(0.25, 0.5))[1:-1] if m.plan)
 
 
 def test_an_exact_scan_that_the_prm_forbids_is_refused(world: World) -> None:
@@ -209,21 +208,22 @@ def test_an_exact_scan_that_the_prm_forbids_is_refused(world: World) -> None:
 
 def test_a_wider_pool_never_holds_less_at_the_first_level(world: World) -> None:
     widths = (4, 8, 16)
-    results = sweep(
-        world.engine, world.trie, world.sids, world.histories, world.targets, k_keep=10, k_plus=widths, timed=0
-    )
+    methods = [guided(10, wide) for wide in widths]
+    data = (world.trie, world.sids, world.histories, world.targets)
+    results = evaluate_engine(world.engine, *data, methods, timed=0)
     assert [result.method for result in results] == [f"guided 10/{wide}" for wide in widths]
     held = [result.paths.pool[:, 0].mean() for result in results if result.paths]
     assert held == sorted(held)
 
 
-def test_the_chosen_weight_has_the_best_ndcg_and_the_first_wins_ties(world: World) -> None:
+def test_the_chosen_rule_has_the_best_ndcg_and_the_first_wins_ties(world: World) -> None:
     data = (world.engine, world.trie, world.sids, world.histories, world.targets)
-    weight, results = choose_weight(*data, k_keep=10, k_plus=25, weights=(0.0, 0.5, 3.0))
-    figures = dict(zip((0.0, 0.5, 3.0), [result.ndcg(10) for result in results], strict=True))
+    rules = (Rule(0.0, 0.0), Rule(0.0, 2.0), Rule(3.0, 3.0))
+    rule, results = choose_rule(*data, k_keep=10, k_plus=25, rules=rules)
+    figures = dict(zip(rules, [result.ndcg(10) for result in results], strict=True))
     assert len(set(figures.values())) > 1
-    assert figures[weight] == max(figures.values())
-    assert choose_weight(*data, weights=(1e-9, 0.0))[0] == 1e-9
+    assert figures[rule] == max(figures.values())
+    assert choose_rule(*data, rules=(Rule(1e-9, 1e-9), Rule()))[0] == Rule(1e-9, 1e-9)
 
 
 def test_progress_counts_every_user_once_and_timing_covers_the_sample(world: World) -> None:

@@ -23,7 +23,7 @@ MANIFEST = {
     "items": 300,
     "parameters": 1000,
     "prm": "inner",
-    "scoring_weight": 0.0,
+    "scoring": {"leaf": 0.0, "prefix": 0.0},
     "exact": True,
     "provenance": {
         "dataset": "made", "dataset_digest": "0", "users": 1, "interactions": 1, "train_digest": "0", "seed": 1,

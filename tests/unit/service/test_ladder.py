@@ -4,9 +4,9 @@ import pytest
 
 from service.budget.ladder import AUTO, EXACT, TIERS, Ladder
 from service.errors import StartError, UnknownTierError
-from service.search.plan import Level
+from service.search.plan import Level, Rule
 
-LADDER = Ladder(depth=3, weight=0.5, exact=True)
+LADDER = Ladder(depth=3, rule=Rule(0.5, 0.25), exact=True)
 
 
 def test_the_ladder_climbs() -> None:
@@ -24,13 +24,13 @@ def test_a_named_tier_is_what_runs(name: str, k_keep: int, k_plus: int, use_prm:
     choice = LADDER.choose(name, k=10)
     assert choice.plan is not None
     assert choice.plan.levels == (Level(k_keep, k_plus),) * 3
-    assert (choice.plan.use_prm, choice.plan.weight) == (use_prm, 0.5)
+    assert (choice.plan.use_prm, choice.plan.rule) == (use_prm, Rule(0.5, 0.25))
     assert (choice.requested, choice.tier, choice.reason) == (name, name, "requested")
     assert (choice.k_keep, choice.k_plus) == (k_keep, k_plus)
 
 
 def test_auto_is_the_default_tier() -> None:
-    choice = Ladder(3, 0.0, True, default="k20").choose(AUTO, k=5)
+    choice = Ladder(3, Rule(), True, default="k20").choose(AUTO, k=5)
     assert (choice.requested, choice.tier, choice.reason) == (AUTO, "k20", "default")
 
 
@@ -52,7 +52,7 @@ def test_a_plain_beam_of_any_tier_expands_no_more_than_it_keeps() -> None:
 def test_exact_has_no_plan_and_needs_a_scan() -> None:
     assert LADDER.choose(EXACT, 7).plan is None
     with pytest.raises(UnknownTierError):
-        Ladder(3, 0.0, exact=False).choose(EXACT, 7)
+        Ladder(3, Rule(), exact=False).choose(EXACT, 7)
     with pytest.raises(UnknownTierError, match="beam"):
         LADDER.choose(EXACT, 7, "beam")
 
@@ -65,4 +65,4 @@ def test_an_unknown_tier_is_refused_with_the_names_there_are(name: str) -> None:
 
 def test_an_unknown_default_tier_stops_the_start() -> None:
     with pytest.raises(StartError, match="exact"):
-        Ladder(3, 0.0, exact=False, default="exact")
+        Ladder(3, Rule(), exact=False, default="exact")

@@ -13,6 +13,7 @@ from service.engine.fake import FakeEngine
 from service.recommender import Answer, Ask
 from service.runtime import Runtime
 from service.search.guided import Deadline
+from service.search.plan import Rule
 from service.search.trie import build
 
 CATALOGUE = made_catalogue()
@@ -139,7 +140,7 @@ def test_an_engine_without_a_scan_offers_no_exact_tier() -> None:
 
 def test_the_scoring_weight_of_the_bundle_is_the_one_searched_with() -> None:
     plain = made_runtime(made_model(CATALOGUE))
-    weighted = made_runtime(replace(made_model(CATALOGUE), scoring_weight=1.0))
+    weighted = made_runtime(replace(made_model(CATALOGUE), rule=Rule(1.0, 1.0)))
     for scored in answer(weighted, Ask(HISTORY)).items:
         assert scored.reward is not None
         assert scored.log_prob is not None

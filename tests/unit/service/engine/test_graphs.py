@@ -1,0 +1,127 @@
+"""The ONNX engine: what it opens, what it refuses, and that no device is ever swapped for another in silence."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+from tiny import BUNDLE_ITEMS, DEPTH, HISTORY, SIZES, Bundles
+
+from models.manifest import sha256
+from service.engine.bundle import BundleError, load
+from service.engine.graphs import DeviceError, OnnxEngine, choose_device
+from service.engine.protocol import Context, Engine
+from service.search.guided import search
+from service.search.plan import Plan
+from service.search.trie import legal
+
+
+def cuda_is_here() -> bool:
+    try:
+        return choose_device("cuda") == "cuda"
+    except DeviceError:
+        return False
+
+
+needs_gpu = pytest.mark.skipif(not cuda_is_here(), reason="no CUDA device, or no CUDA provider for it")
+
+
+@pytest.fixture(scope="module")
+def engine(bundles: Bundles) -> OnnxEngine:
+    return OnnxEngine(load(bundles.inner), "cpu", 1)
+
+
+def some_context(engine: OnnxEngine) -> Context:
+    items = np.array([[3, 4, 5], [9, 0, 0]], np.int32)
+    lengths = np.array([3, 1], np.int32)
+    codes = np.where(items[..., None] > 0, engine.bundle.catalogue.sids[items - 1], 0).astype(np.int32)
+    mask = np.stack([legal(engine.trie, rows) for rows in items])
+    return engine.context(engine.encode(codes, items, lengths), lengths, mask)
+
+
+def test_it_is_an_engine_and_says_what_it_is(engine: OnnxEngine, bundles: Bundles) -> None:
+    it: Engine = engine
+    assert (it.depth, it.model_version, it.providers) == (DEPTH, "tiny@1", ("CPUExecutionProvider",))
+    assert (engine.history_limit, engine.has_scan) == (HISTORY, True)
+    cross = OnnxEngine(load(bundles.cross), "cpu", 1)
+    assert not cross.has_scan
+    assert cross.scan(some_context(cross), 5) is None
+
+
+def test_shapes_and_types_are_those_of_the_contract(engine: OnnxEngine) -> None:
+    given = some_context(engine)
+    memory = given.memory.numpy()
+    assert memory.shape == (2, 3, SIZES.width)
+    assert memory.dtype == np.float16
+    assert not memory[1, 1:].any(), "padding is zero, so that a batch leaves no trace"
+    expansion = engine.expand(given, engine.root(2), 0, 4)
+    assert expansion.children.node.numpy().shape == (2, 4)
+    assert expansion.children.prefix.numpy().shape == (2, 4, DEPTH)
+    assert not expansion.parent.numpy().any()
+    pruned = engine.prune(given, expansion.children, 0, 2, 0.3)
+    assert pruned.kept.node.numpy().shape == pruned.order.numpy().shape == (2, 2)
+    assert pruned.all_rewards.numpy().shape == (2, 4)
+    assert np.array_equal(
+        np.take_along_axis(pruned.all_rewards.numpy(), pruned.order.numpy(), 1), pruned.reward.numpy()
+    )
+    nodes, rewards = engine.scan(given, 10**6) or (None, None)
+    assert nodes is not None
+    assert rewards is not None
+    assert nodes.shape == rewards.shape == (2, BUNDLE_ITEMS)
+
+
+def test_more_than_there_is_cannot_be_asked_for(engine: OnnxEngine) -> None:
+    given = some_context(engine)
+    first = engine.expand(given, engine.root(2), 0, 10**6).children
+    assert first.width == engine.trie.branching(0)
+    assert engine.prune(given, first, 0, 10**6, 0.0).kept.width == first.width
+
+
+@pytest.mark.parametrize("name", ["encoder.onnx", "prm.onnx"])
+def test_a_file_that_is_no_graph_is_named(bundles: Bundles, tmp_path: Path, name: str) -> None:
+    folder = forged(bundles, tmp_path, name, b"not a graph at all")
+    with pytest.raises(BundleError, match=f"{name}: not a graph this runtime can open"):
+        OnnxEngine(load(folder), "cpu", 1)
+
+
+def test_a_graph_of_another_signature_is_named(bundles: Bundles, tmp_path: Path) -> None:
+    folder = forged(bundles, tmp_path, "scan.onnx", (bundles.inner / "prm.onnx").read_bytes())
+    with pytest.raises(BundleError, match=r"scan\.onnx: its inputs and outputs are not those of contract version"):
+        OnnxEngine(load(folder), "cpu", 1)
+
+
+def forged(bundles: Bundles, tmp_path: Path, name: str, content: bytes) -> Path:
+    """A bundle whose manifest vouches for a wrong graph."""
+    folder = Path(shutil.copytree(bundles.inner, tmp_path / "forged"))
+    (folder / name).write_bytes(content)
+    facts = json.loads((folder / "manifest.json").read_text("utf-8"))
+    facts["files"][name] = sha256(folder / name)
+    (folder / "manifest.json").write_text(json.dumps(facts), "utf-8")
+    return folder
+
+
+@pytest.mark.skipif(cuda_is_here(), reason="a CUDA device is here")
+def test_cuda_asked_for_and_absent_is_loud(bundles: Bundles) -> None:
+    with pytest.raises(DeviceError, match="no usable CUDA device"):
+        OnnxEngine(load(bundles.inner), "cuda", 1)
+    assert choose_device("auto") == "cpu"
+
+
+def test_a_provider_without_a_device_is_not_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    assert choose_device("auto") == "cpu"
+    with pytest.raises(DeviceError, match="no usable CUDA device"):
+        choose_device("cuda")
+
+
+@pytest.mark.gpu
+@needs_gpu
+def test_the_gpu_finds_what_the_cpu_finds(bundles: Bundles, engine: OnnxEngine) -> None:
+    fast = OnnxEngine(load(bundles.inner), "cuda", 1)
+    assert fast.providers[0] == "CUDAExecutionProvider"
+    plan = Plan.uniform(DEPTH, 20, 60)
+    here, there = (search(each, some_context(each), plan, 10) for each in (engine, fast))
+    assert np.array_equal(here.node, there.node)
+    np.testing.assert_allclose(there.score, here.score, atol=1e-2)
