@@ -44,8 +44,8 @@ __all__ = [
 NO_WEIGHTS = Rule()
 K_PLUS = (50, 100, 200, 400, 800)
 RULES = (
-    *(Rule(0.0, prefix) for prefix in (0.0, 0.1, 0.2, 0.5, 1.0, 2.0)),
-    *(Rule(leaf, leaf) for leaf in (0.05, 0.1, 0.2, 0.5, 1.0)),
+    *(Rule(0.0, prefix) for prefix in (0.0, 0.2, 0.5, 1.0, 2.0)),
+    *(Rule(leaf, leaf) for leaf in (0.1, 0.3, 1.0)),
 )
 
 

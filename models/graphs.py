@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from models.layers import length_mask
 from models.network import Promise
-from models.prm import last
 
 IMPOSSIBLE = float("-inf")
 
@@ -125,7 +124,7 @@ class ScanGraph(nn.Module):
     def forward(
         self, memory: Tensor, lengths: Tensor, leaf_rows: Tensor, allowed: Tensor, k: Tensor
     ) -> tuple[Tensor, Tensor]:
-        context = self.prm.contexts(last(memory.float(), lengths), self.depth - 1)
+        context = self.prm.newest(memory.float(), lengths, self.depth - 1)
         reward = context @ leaf_rows.T
         legal = allowed[:, allowed.shape[1] - leaf_rows.shape[0] :]
         count = cast(int, k.item())

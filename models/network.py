@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from models.catalogue import CatalogueTensors
 from models.generator import Decoder, HistoryEncoder, ItemFeatures
 from models.layers import causal_mask
-from models.prm import CrossPRM, InnerPRM, PrefixRows, last
+from models.prm import CrossPRM, InnerPRM, PrefixRows
 from models.recipe import NetworkRecipe, TrainingRecipe
 from models.softmax import full_softmax_loss
 
@@ -60,17 +60,9 @@ class Promise(nn.Module):
         item_rows = self.features.rows(self.catalogue)
         memory = self.encode(items, item_rows)
         where = targets > 0
-        goals = targets[where]
         losses = {"generator": self.generator_loss(memory, targets, where)}
         if self.inner is not None:
-            hidden = memory[where].float()
-            parts = [
-                full_softmax_loss(
-                    self.inner.contexts(hidden, b), self.rows(b, item_rows, "inner"), self.catalogue.member(b)[goals]
-                )
-                for b in range(self.catalogue.depth)
-            ]
-            losses["inner"] = torch.stack(parts).sum()
+            losses["inner"] = self.inner_loss(self.inner, memory, item_rows, targets, where)
         elif self.cross is not None:
             losses["cross"] = self.cross_loss(memory, item_rows, targets, where)
         return losses
@@ -89,6 +81,19 @@ class Promise(nn.Module):
             logits = logits.masked_fill(~self.catalogue.next_codes(b)[parents], -1e9)
             total = total + nn.functional.cross_entropy(logits, self.catalogue.sids[goals, b])
         return total
+
+    def inner_loss(self, prm: InnerPRM, memory: Tensor, item_rows: Tensor, targets: Tensor, where: Tensor) -> Tensor:
+        """Cross entropy over all valid prefixes of a depth, summed over depths; every position sees its own past."""
+        mask, goals = causal_mask(memory.shape[1]).to(memory.device), targets[where]
+        parts = [
+            full_softmax_loss(
+                prm.contexts(memory, memory, b, mask)[where],
+                self.rows(b, item_rows, "inner"),
+                self.catalogue.member(b)[goals],
+            )
+            for b in range(self.catalogue.depth)
+        ]
+        return torch.stack(parts).sum()
 
     def cross_loss(self, memory: Tensor, item_rows: Tensor, targets: Tensor, where: Tensor) -> Tensor:
         """InfoNCE against N uniform prefixes of the depth, on a sample of positions (each sees only its own past).
@@ -119,7 +124,7 @@ class Promise(nn.Module):
         memory = self.encode(items, item_rows)
         rows = self.rows(depth - 1, item_rows, form)
         if form == "inner" and self.inner is not None:
-            scores = self.inner.contexts(last(memory, lengths), depth - 1) @ rows.T
+            scores = self.inner.newest(memory, lengths, depth - 1) @ rows.T
         else:
             assert self.cross is not None
             level = torch.tensor(depth - 1)

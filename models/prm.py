@@ -51,19 +51,41 @@ class PrefixRows(nn.Module):
 
 
 class InnerPRM(nn.Module):
-    """Reward = context of the depth · prefix row."""
+    """Reward = context of the depth · prefix row.
+
+    The context starts from the newest item's hidden state; with `context_layers` it then looks back over the whole
+    encoding, once per request and depth, whatever the number of candidates.
+    """
 
     def __init__(self, depth: int, recipe: NetworkRecipe) -> None:
         super().__init__()
         self.context = nn.Parameter(torch.eye(recipe.width).repeat(depth, 1, 1))
+        self.level = embedding(depth, recipe.width)
+        self.blocks = nn.ModuleList(
+            CrossBlock(recipe.width, recipe.heads, recipe.head_width, recipe.feed_forward, recipe.dropout)
+            for _ in range(recipe.context_layers)
+        )
+        self.norm = RMSNorm(recipe.width)
 
-    def contexts(self, hidden: Tensor, level: int | Tensor) -> Tensor:
-        """[.., D] → [.., D], the query of one depth."""
-        return hidden @ self.context[level]
+    def contexts(self, hidden: Tensor, memory: Tensor, level: int | Tensor, mask: Tensor) -> Tensor:
+        """Hidden states [B,Q,D] that look at memory [B,T,D] under mask [..,Q,T] → contexts [B,Q,D] of one depth."""
+        contexts = hidden @ self.context[level]
+        if not len(self.blocks):
+            return contexts
+        contexts = contexts + self.level[level]
+        for block in self.blocks:
+            contexts = block(contexts, memory, mask)
+        normed: Tensor = self.norm(contexts)
+        return normed
+
+    def newest(self, memory: Tensor, lengths: Tensor, level: int | Tensor) -> Tensor:
+        """The context [B,D] of whole histories."""
+        mask = length_mask(lengths, torch.arange(memory.shape[1], device=memory.device))
+        return self.contexts(last(memory, lengths)[:, None], memory, level, mask).squeeze(1)
 
     def score(self, memory: Tensor, lengths: Tensor, rows: Tensor, level: Tensor) -> Tensor:
         """memory [B,T,D], candidate rows [B,C,D] → rewards [B,C]."""
-        context = self.contexts(last(memory, lengths), level)
+        context = self.newest(memory, lengths, level)
         return (rows @ context[:, :, None]).squeeze(-1)
 
 

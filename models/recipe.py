@@ -41,6 +41,7 @@ class NetworkRecipe:
     dropout: float = 0.4
     item_rows: bool = True
     prm: tuple[PrmForm, ...] = ("inner",)
+    context_layers: int = 1
     cross_heads: int = 1
 
 
@@ -56,7 +57,7 @@ class TrainingRecipe:
     clip: float = 1.0
     negatives: int = 64
     cross_positions: int = 256
-    cross_epochs: int = 6
+    cross_epochs: int = 4
     precision: Precision = "auto"
     validation_users: int = 4000
     validate_every: int = 2

@@ -5,7 +5,6 @@ import pytest
 import torch
 from tiny import CODES, DEPTH, made_network, made_sequences, made_sids, padded, same_weights
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from models.catalogue import CatalogueTensors, Prefixes
 from models.network import CrossStage, Promise
@@ -76,16 +75,19 @@ def test_path_probabilities_sum_to_one_over_the_catalogue(network: Promise, hist
 
 
 def test_the_inner_loss_is_the_log_softmax_over_all_valid_prefixes(network: Promise) -> None:
-    items, targets = shifted([[1, 2, 3, 4], [9, 8, 7, 6]])
-    item_rows = network.features.rows(network.catalogue)
-    hidden = network.encode(items, item_rows)[targets > 0]
-    total, prefixes = torch.zeros(()), Prefixes.of(made_sids(ITEMS))
+    """The reward as serving computes it, for one history at a time, against what training does for all at once."""
+    sequences = [[1, 2, 3, 4], [9, 8, 7]]
+    item_rows, prefixes = network.features.rows(network.catalogue), Prefixes.of(made_sids(ITEMS))
     assert network.inner is not None
+    total, cases = torch.zeros(()), [(rows[:n], rows[n]) for rows in sequences for n in range(1, len(rows))]
     for b in range(DEPTH):
-        scores = torch.stack([row @ network.inner.context[b] for row in hidden]) @ network.rows(b, item_rows, "inner").T
-        goals = torch.from_numpy(prefixes.members[b].astype(np.int64))[targets[targets > 0] - 1]
-        total = total + cross_entropy(scores, goals)
-    torch.testing.assert_close(network.loss(items, targets)["inner"], total, rtol=1e-4, atol=1e-4)
+        candidates, level = network.rows(b, item_rows, "inner")[None], torch.tensor(b)
+        for history, goal in cases:
+            length = torch.tensor([len(history)])
+            rewards = network.inner.score(encoded(network, history), length, candidates, level)
+            true = torch.tensor([int(prefixes.members[b][goal - 1])])
+            total = total - rewards.log_softmax(-1)[0, true].sum() / len(cases)
+    torch.testing.assert_close(network.loss(*shifted(sequences))["inner"], total, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("form", FORMS)
