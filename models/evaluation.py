@@ -239,10 +239,12 @@ def choose_rule(
 ) -> tuple[Rule, list[Result]]:
     """The scoring rule of best NDCG@10 on validation users (never on test users), and the result of each rule.
 
-    Equal figures go to the rule named first.
+    The first rule, the PRM alone, stays unless another one's paired 95 % interval against it lies above zero: the
+    best of many rules is otherwise mostly luck.
     """
     plans = [(rule, Plan.uniform(trie.depth, k_keep, k_plus, rule=rule)) for rule in rules]
     methods = [Method(f"{rule.prefix:g}/{rule.leaf:g}", plan) for rule, plan in plans]
     untimed: Options = {"timed": 0, **options}
     results = evaluate_engine(engine, trie, sids, histories, targets, methods, **untimed)
-    return rules[int(np.argmax([result.ndcg(10) for result in results]))], results
+    best = int(np.argmax([result.ndcg(10) for result in results]))
+    return rules[best if compare(results[best], results[0])["ndcg@10"].low > 0 else 0], results

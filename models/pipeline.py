@@ -3,6 +3,7 @@
 Every stage leaves its result in the run folder and is skipped or resumed when it is already there.
 """
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -11,10 +12,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from models import evaluation, export
+from models import contract, evaluation, export
 from models.dataset import Dataset, Split
 from models.listing import listing, train_digest
-from models.manifest import Provenance, Scoring
+from models.manifest import Manifest, Provenance, Scoring
 from models.network import CrossStage, Promise
 from models.recipe import PrmForm, Recipe
 from models.sasrec import SASRec
@@ -23,6 +24,7 @@ from models.training import Log, Progress, Trainer
 
 Setting = Literal["A", "B"]
 SELECTION_USERS = 2000
+UNFINISHED = "unfinished"
 
 
 @dataclass(frozen=True)
@@ -123,14 +125,18 @@ def _write(run: Run, network: Promise, setting: Setting, form: PrmForm, epochs: 
     The manifest of the form that ships gets its test metrics; the others are judged by `promise evaluate`.
     """
     split, folder = run.split(setting), run.bundle(setting, form)
+    provenance = _provenance(run, split, epochs)
+    finished = _finished(folder, provenance)
+    if finished is not None:
+        return finished.scoring
     export.write_bundle(
         folder,
         network,
         form,
         listing(run.dataset, split),
-        _provenance(run, split, epochs),
+        provenance,
         name=f"{run.dataset.name}-{run.recipe.name}",
-        version=run.version,
+        version=UNFINISHED,
         setting=setting,
         scoring=rule or Scoring(leaf=0.0, prefix=0.0),
         metrics={},
@@ -138,9 +144,26 @@ def _write(run: Run, network: Promise, setting: Setting, form: PrmForm, epochs: 
     label = f"{setting}-{form}"
     rule = rule or _choose_rule(run, folder, label, split)
     export.amend(folder, scoring=rule.model_dump())
-    if form == run.recipe.network.prm[0]:
-        export.amend(folder, metrics=_test_metrics(run, folder, label, split))
+    metrics = _test_metrics(run, folder, label, split) if form == run.recipe.network.prm[0] else {}
+    # The version marks the end of this stage: a bundle cut before here is written again.
+    export.amend(folder, metrics=metrics, version=run.version)
     return rule
+
+
+def _finished(folder: Path, wanted: Provenance) -> Manifest | None:
+    """The manifest of a bundle that a finished run left here from the same data and recipe, whatever other forms."""
+    file = folder / contract.MANIFEST
+    if not file.exists():
+        return None
+    found = Manifest.model_validate_json(file.read_bytes())
+    same = _comparable(found.provenance) == _comparable(wanted)
+    return found if same and found.version != UNFINISHED else None
+
+
+def _comparable(provenance: Provenance) -> str:
+    fields = provenance.model_dump(mode="json")
+    fields["recipe"]["network"].pop("prm")
+    return json.dumps(fields, sort_keys=True)
 
 
 def _choose_rule(run: Run, bundle: Path, label: str, split: Split) -> Scoring:

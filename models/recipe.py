@@ -57,7 +57,7 @@ class TrainingRecipe:
     clip: float = 1.0
     negatives: int = 64
     cross_positions: int = 256
-    cross_epochs: int = 4
+    cross_epochs: int = 6
     precision: Precision = "auto"
     validation_users: int = 4000
     validate_every: int = 2

@@ -1,86 +1,24 @@
 """Truth tests: the exported graphs, driven by the service's search, against PyTorch and against oracles by hand."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
-from tiny import BUNDLE_ITEMS, DEPTH, HISTORY, Bundles, made_sids, padded
-from torch import Tensor
+from both_sides import CODES, World, agree, histories_of, near, same
+from tiny import BUNDLE_ITEMS, DEPTH, HISTORY, Bundles, padded
 
 from models.graphs import EncoderGraph
-from models.network import Promise
 from service.cache import codec
 from service.engine.bundle import load
 from service.engine.graphs import OnnxEngine
-from service.engine.protocol import F16, Context
-from service.search.guided import Deadline, Found, search
+from service.search.guided import Deadline, search
 from service.search.plan import Level, Plan, Rule
 from service.search.trie import legal
 
-I32 = NDArray[np.int32]
-Histories = Sequence[Sequence[int]]
 EVERYTHING = 10**6
 ALL = Plan.uniform(DEPTH, EVERYTHING, EVERYTHING)
 GUIDED = Plan.uniform(DEPTH, 10, 40)
 PLAIN = Plan.uniform(DEPTH, 10, 10, use_prm=False)
 PLANS = [GUIDED, PLAIN, ALL, Plan.uniform(DEPTH, 20, 60, rule=Rule(leaf=0.3, prefix=1.0))]
-CODES = np.concatenate([np.zeros((1, DEPTH), np.int32), made_sids(BUNDLE_ITEMS)])
-
-
-@dataclass(frozen=True)
-class World:
-    """A network and the engine over its bundle."""
-
-    network: Promise
-    engine: OnnxEngine
-    form: str
-
-    def encode(self, histories: Histories) -> tuple[F16, I32]:
-        newest = [list(rows[-HISTORY:]) for rows in histories]
-        lengths = np.array([len(rows) for rows in newest], np.int32)
-        items = padded(newest)[0].numpy().astype(np.int32)
-        return self.engine.encode(CODES[items], items, lengths), lengths
-
-    def context(self, histories: Histories, excluded: Sequence[int] = ()) -> Context:
-        masks = np.stack([legal(self.engine.trie, [*rows, *excluded]) for rows in histories])
-        return self.engine.context(*self.encode(histories), masks)
-
-    def search(self, histories: Histories, plan: Plan, k: int = 10, excluded: Sequence[int] = ()) -> Found:
-        return search(self.engine, self.context(histories, excluded), plan, k)
-
-    def rows(self, found: Found, row: int = 0) -> list[int]:
-        return self.listed(found.node[row], found.log_prob[row])
-
-    def listed(self, node: I32, score: NDArray[np.float32]) -> list[int]:
-        rows: list[int] = self.engine.trie.rows(node[np.isfinite(score)]).tolist()
-        return rows
-
-    def memory(self, history: Sequence[int]) -> Tensor:
-        """[1, T, D] float32, as the graphs take it."""
-        return torch.from_numpy(self.encode([history])[0]).float()
-
-    def rewards(self, memory: Tensor, nodes: Sequence[int], level: int) -> Tensor:
-        """PyTorch's reward of these trie nodes."""
-        prm = self.network.inner if self.form == "inner" else self.network.cross
-        assert prm is not None
-        table = torch.from_numpy(self.engine.bundle.tables.node_rows)[list(nodes)]
-        lengths = torch.tensor([memory.shape[1]])
-        return prm.score(memory, lengths, table[None], torch.tensor(level))[0].detach()
-
-    def child_log_probs(self, memory: Tensor, node: int, level: int) -> dict[int, float]:
-        """PyTorch's log-probability of every child of one trie node, given that node."""
-        trie, decoder = self.engine.trie, self.network.decoder
-        path, above = [-1] * DEPTH, node
-        for depth in reversed(range(level)):
-            path[depth], above = int(trie.code[above]), int(trie.parent[above])
-        query = decoder.query(torch.tensor([[path]]), torch.tensor(level))
-        hidden = decoder.hidden(query, memory, torch.ones(1, 1, 1, memory.shape[1], dtype=torch.bool))
-        children = list(range(trie.first_child[node], trie.first_child[node + 1]))
-        logits = (hidden[0, 0] @ decoder.level_head(torch.tensor(level)).T)[trie.code[children].tolist()]
-        return dict(zip(children, logits.log_softmax(-1).tolist(), strict=True))
 
 
 @pytest.fixture(scope="module")
@@ -92,22 +30,6 @@ def worlds(bundles: Bundles) -> dict[str, World]:
 @pytest.fixture(params=["inner", "cross"])
 def world(request: pytest.FixtureRequest, worlds: dict[str, World]) -> World:
     return worlds[request.param]
-
-
-def histories_of(count: int, longest: int = HISTORY, seed: int = 0) -> list[list[int]]:
-    """Random histories; length 1 … longest, each as often."""
-    rng = np.random.default_rng(seed)
-    return [(rng.permutation(BUNDLE_ITEMS)[: 1 + n % longest] + 1).tolist() for n in range(count)]
-
-
-def near(found: NDArray[np.float32], wanted: NDArray[np.float32], tolerance: float = 1e-4) -> bool:
-    return bool((np.abs(found - wanted) <= tolerance * np.maximum(1, np.abs(wanted))).all())
-
-
-def agree(rows: Sequence[int], wanted: Sequence[int], score: NDArray[np.float32]) -> bool:
-    """The same items in the same order, up to `wanted` items whose scores are equal to within rounding."""
-    of_row = dict(zip(wanted, score, strict=False))
-    return set(rows) == set(of_row) and near(np.array([of_row[row] for row in rows]), score[: len(rows)], 1e-5)
 
 
 @pytest.mark.parametrize("length", range(1, HISTORY + 1))
@@ -215,13 +137,6 @@ def test_a_cached_encoding_gives_the_list_of_a_fresh_one(world: World, plan: Pla
     masks = np.stack([legal(world.engine.trie, rows) for rows in histories])
     again = search(world.engine, world.engine.context(cached, lengths, masks), plan, 10)
     assert same(again, world.search(histories, plan))
-
-
-def same(one: Found, other: Found) -> bool:
-    """To the bit."""
-    rewards = [np.zeros(0) if found.reward is None else found.reward for found in (one, other)]
-    pairs = [(one.node, other.node), (one.score, other.score), (one.log_prob, other.log_prob), rewards]
-    return all(np.array_equal(mine, others) for mine, others in pairs)
 
 
 def test_a_thousand_histories_yield_nothing_invalid_repeated_or_seen(world: World) -> None:
