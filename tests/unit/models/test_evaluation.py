@@ -4,11 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from made_world import DEPTH, ITEMS, USERS, World, context_of, guided, made_world, plain
 
 from models.evaluation import (
     Method,
-    Result,
-    choose_rule,
     compare,
     errors,
     evaluate_engine,
@@ -17,59 +16,13 @@ from models.evaluation import (
     popularity,
 )
 from service.engine.fake import FakeEngine
-from service.engine.protocol import F16, I32, Context
-from service.search.guided import search
 from service.search.plan import Level, Plan, Rule
-from service.search.trie import Trie, build, legal
-
-ITEMS, DEPTH, CODES, USERS, LIMIT = 70, 3, 6, 40, 5
-
-
-class CodesEngine(FakeEngine):
-    """The deterministic engine without item rows, so that nothing depends on how items are numbered."""
-
-    def encode(self, codes: I32, items: I32, lengths: I32) -> F16:
-        return super().encode(codes, np.zeros_like(items), lengths)
-
-
-@dataclass(frozen=True)
-class World:
-    sids: I32
-    trie: Trie
-    histories: list[I32]
-    targets: I32
-
-    @property
-    def engine(self) -> FakeEngine:
-        return CodesEngine(self.trie)
-
-    def evaluate(self, *methods: Method, batch: int = 16, timed: int = 0) -> list[Result]:
-        data = (self.trie, self.sids, self.histories, self.targets)
-        return evaluate_engine(self.engine, *data, methods, batch=batch, history_limit=LIMIT, timed=timed)
+from service.search.trie import build
 
 
 @pytest.fixture
 def world() -> World:
-    rng = np.random.default_rng(3)
-    paths = rng.permutation(CODES**DEPTH)[:ITEMS]
-    sids = np.stack(np.unravel_index(paths, (CODES,) * DEPTH), 1).astype(np.int32)
-    users = [rng.permutation(ITEMS)[: rng.integers(2, 12)].astype(np.int32) + 1 for _ in range(USERS)]
-    return World(sids, build(sids), [user[:-1] for user in users], np.array([user[-1] for user in users], np.int32))
-
-
-def guided(k_keep: int, k_plus: int, weight: float = 0.0) -> Method:
-    return Method(f"guided {k_keep}/{k_plus}", Plan.uniform(DEPTH, k_keep, k_plus, rule=Rule(weight, weight)))
-
-
-def plain(k: int) -> Method:
-    return Method(f"beam{k}", Plan.uniform(DEPTH, k, k, use_prm=False))
-
-
-def context_of(world: World, user: int) -> Context:
-    newest = world.histories[user][-LIMIT:]
-    lengths = np.array([len(newest)], np.int32)
-    memory = world.engine.encode(world.sids[newest - 1][None], newest[None], lengths)
-    return world.engine.context(memory, lengths, legal(world.trie, world.histories[user])[None])
+    return made_world()
 
 
 def every_prefix(world: World, user: int) -> list[dict[int, tuple[float, float]]]:
@@ -215,26 +168,6 @@ def test_a_wider_pool_never_holds_less_at_the_first_level(world: World) -> None:
     assert [result.method for result in results] == [f"guided 10/{wide}" for wide in widths]
     held = [result.paths.pool[:, 0].mean() for result in results if result.paths]
     assert held == sorted(held)
-
-
-def test_the_best_rule_is_chosen_only_where_it_is_surely_better_than_the_first(world: World) -> None:
-    # Targets that the PRM alone ranks first, so that it is surely better than the generator alone.
-    plan = Plan.uniform(DEPTH, ITEMS, 10**4)
-    firsts = [int(search(world.engine, context_of(world, user), plan, 1).node[0, 0]) for user in range(USERS)]
-    histories = [history[-LIMIT:] for history in world.histories]
-    data = (world.engine, world.trie, world.sids, histories, world.trie.rows(np.array(firsts, np.int32)))
-    every = (Rule(0.0, 0.0), Rule(0.0, 2.0), Rule(3.0, 3.0), Rule(1e4, 1e4))
-    moved = []
-    for first in every:
-        rules = (first, *(rule for rule in every if rule != first))
-        chosen, results = choose_rule(*data, k_keep=ITEMS, k_plus=10**4, rules=rules)
-        best = int(np.argmax([result.ndcg(10) for result in results]))
-        surely = compare(results[best], results[0])["ndcg@10"].low > 0
-        assert chosen == rules[best if surely else 0]
-        moved.append(chosen != first)
-    assert moved[0] is False
-    assert moved[-1] is True, "the generator alone must give way"
-    assert choose_rule(*data, rules=(Rule(1e-9, 1e-9), Rule()))[0] == Rule(1e-9, 1e-9)
 
 
 def test_progress_counts_every_user_once_and_timing_covers_the_sample(world: World) -> None:
