@@ -49,7 +49,7 @@ train: $(TRAIN)  ## Raw data to a bundle under runs/ (DATASET=beauty, DATA_DIR=.
 	@exec $(VENV)/bin/promise train $(DATASET) --data-dir "$(DATA_DIR)"
 
 bench-peers: $(TRAIN)  ## The same model shape against Hugging Face generate, in an environment of its own
-	@exec $(VENV)/bin/promise bench peers
+	@exec $(VENV)/bin/promise bench peers $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
 
 clean:  ## Remove the virtual environment, caches and build products (runs/ stays)
 	rm -rf $(VENV) .bench build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

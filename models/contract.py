@@ -11,7 +11,6 @@ CONTRACT_VERSION = 1
 MANIFEST = "manifest.json"
 TABLES = "tables.npz"
 CATALOGUE = "catalogue.npz"
-TITLES = "items.jsonl"
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ def write_bundle(
         depth=network.catalogue.depth,
         codebook=network.catalogue.codebook,
         items=network.catalogue.items,
-        parameters=sum(p.numel() for p in network.parameters()),
+        parameters=_parameters(network, form),
         prm=form,
         scoring=scoring,
         exact=form == "inner",
@@ -70,6 +70,12 @@ def write_bundle(
     shutil.rmtree(folder, ignore_errors=True)
     staging.rename(folder)
     return manifest
+
+
+def _parameters(network: Promise, form: PrmForm) -> int:
+    """Of the generator and the PRM form that is exported."""
+    other = {"inner": ("cross.", "prefix_rows.cross."), "cross": ("inner.", "prefix_rows.inner.")}[form]
+    return sum(p.numel() for name, p in network.named_parameters() if not name.startswith(other))
 
 
 def _dims(network: Promise) -> Dims:
@@ -90,7 +96,11 @@ def tables(network: Promise, form: PrmForm) -> dict[str, F16]:
         shared = sum((code_rows[j, codes[:, j]].float() for j in range(b + 1)), torch.zeros(()))
         residual.append(network.rows(b, item_rows, form) - shared)
     names = contract.TABLE_NAMES
-    arrays = {names.item_rows: item_rows, names.code_rows: code_rows, names.prefix_rows: torch.cat(residual)}
+    arrays = {
+        names.item_rows: item_rows,
+        names.code_rows: code_rows,
+        names.prefix_rows: torch.cat([item_rows[:0], *residual]),
+    }
     return {key: value.half().numpy() for key, value in arrays.items()}
 
 

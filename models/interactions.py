@@ -123,11 +123,12 @@ def _csv_rows(path: Path, columns: Columns) -> Iterator[Row]:
 
 
 def _review_rows(path: Path) -> Iterator[Row]:
+    """A review whose time is absent or zero (the collection began in 1996) takes that of the one before it."""
+    before: object = 0
     for number, line in text_lines(path):
         row = json_object(path, number, line)
-        when = row.get("unixReviewTime")
-        # The collection began in 1996: zero is its way of saying that the time was lost.
-        yield number, row.get("reviewerID"), row.get("asin"), None if when == 0 else when
+        before = row.get("unixReviewTime") or before
+        yield number, row.get("reviewerID"), row.get("asin"), before
 
 
 def _parquet_rows(path: Path, columns: Columns) -> Iterator[Row]:

@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 
 from models import evaluation
 from models.batches import pad
-from models.data import DataError, load, shuffle_same_day
+from models.data import DataError, load
 from models.dataset import Dataset, Split
 from models.full_ranking import evaluate_scores
 from models.listing import popularity, train_digest
-from models.manifest import Manifest
+from models.manifest import UNFINISHED, Manifest
+from models.recipe import NetworkRecipe
 from models.results import Result
 from models.sasrec import SASRec
-from models.training import Log
+from models.training import Log, Progress
 
 I32 = NDArray[np.int32]
 F32 = NDArray[np.float32]
@@ -39,8 +40,8 @@ def judge(
     baseline: Path | None,
     *,
     users: int = 0,
-    same_day: bool = False,
     only: Sequence[str] = (),
+    k_core: int = 0,
     threads: int = 1,
     log: Log = lambda _: None,
 ) -> list[Result]:
@@ -53,10 +54,12 @@ def judge(
     """
     engines = [evaluation.open_engine(path, threads) for path in bundles]
     first = engines[0].bundle.manifest
-    data = load(dataset or first.provenance.dataset, data_dir)
+    data = load(dataset or first.provenance.dataset, data_dir, k_core=k_core)
     for engine in engines:
+        if engine.bundle.manifest.setting != first.setting:
+            raise DataError(f"{engine.bundle.path} was trained in another setting than {engines[0].bundle.path}")
         audit(engine.bundle.manifest, engine.bundle.catalogue.ids, engine.bundle.catalogue.popularity, data)
-    cases = _cases(shuffle_same_day(data, 0) if same_day else data, first.setting, users)
+    cases = _cases(data, first.setting, users)
     found: list[Result] = []
     for engine in engines:
         manifest = engine.bundle.manifest
@@ -94,6 +97,8 @@ def audit(manifest: Manifest, ids: Sequence[str], popular: I32, data: Dataset) -
     Raises:
         DataError: other data, other item rows, or training that saw more than its setting allows.
     """
+    if manifest.version == UNFINISHED:
+        raise DataError(f"{manifest.name} was cut before it was finished; run its `promise train` again")
     if manifest.provenance.dataset_digest != data.digest:
         raise DataError(f"{manifest.tag} was trained on other data than '{data.name}' as it stands here")
     if list(ids) != data.items.ids:
@@ -125,7 +130,7 @@ def _renamed(result: Result, name: str) -> Result:
 
 
 def _sasrec(run: Path, manifest: Manifest, data: Dataset, cases: Cases, log: Log) -> Result:
-    model, history = load_sasrec(run, manifest.setting, data)
+    model, history = load_sasrec(run, manifest, data)
 
     def score(histories: list[I32]) -> F32:
         lengths = torch.tensor([min(len(h), history) for h in histories])
@@ -136,20 +141,30 @@ def _sasrec(run: Path, manifest: Manifest, data: Dataset, cases: Cases, log: Log
     return evaluate_scores(score, cases.histories, cases.targets, name="SASRec-CE", history_limit=history)
 
 
-def load_sasrec(run: Path, setting: str, data: Dataset) -> tuple[SASRec, int]:
-    """The baseline trained under a run folder, and the newest items it reads.
+def load_sasrec(run: Path, manifest: Manifest, data: Dataset) -> tuple[SASRec, int]:
+    """The baseline trained under a run folder with the sizes of this bundle, and the newest items it reads.
 
     Raises:
-        DataError: there is none.
+        DataError: there is none, it is not finished, or it has other sizes.
     """
-    from models.recipe import NetworkRecipe
-
-    folder = run / f"sasrec-{setting}"
-    file = folder / ("best.pt" if setting == "A" else "last.pt")
-    if not file.exists():
-        raise DataError(f"{folder}: no trained baseline; run `promise train {data.name} --baseline --out {run}`")
-    sizes = NetworkRecipe()
+    recipe = manifest.provenance.recipe
+    epochs, best = _trained(run / "sasrec-A"), _trained(run / f"sasrec-{manifest.setting}")
+    wanted = recipe["training"]["epochs"] if manifest.setting == "A" else epochs.best_epoch
+    if epochs.epoch != recipe["training"]["epochs"] or best.epoch != wanted:
+        raise DataError(f"{run}: the baseline is not finished; run `promise train {data.name} --baseline` again")
+    sizes = NetworkRecipe(**(recipe["network"] | {"prm": ("inner",)}))
     model = SASRec(len(data.items.ids), data.items.text, sizes)
+    file = run / f"sasrec-{manifest.setting}" / ("best.pt" if manifest.setting == "A" else "last.pt")
     state = torch.load(file, weights_only=True)
-    model.load_state_dict(state.get("model", state))
+    try:
+        model.load_state_dict(state.get("model", state))
+    except RuntimeError as error:
+        raise DataError(f"{file}: its sizes or features are not those of {manifest.tag}") from error
     return model.eval(), sizes.history
+
+
+def _trained(folder: Path) -> Progress:
+    file = folder / "last.pt"
+    if not file.exists():
+        raise DataError(f"{folder}: no trained baseline; `promise train … --baseline` makes one")
+    return Progress(**torch.load(file, weights_only=True)["progress"])

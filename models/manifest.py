@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+UNFINISHED = "unfinished"  # the version of a bundle whose making was cut
+
 
 class Strict(BaseModel):
     """Frozen, and unknown fields are an error."""
@@ -29,7 +31,7 @@ class Provenance(Strict):
     """Data, seed and selection that the weights come from.
 
     `train_digest` is a sha256 over the sequences trained on: recomputed from the data without its last items, it
-    proves that the bundle never saw them (`promise bundle audit`).
+    proves that the bundle never saw them (`promise audit`).
     """
 
     dataset: str

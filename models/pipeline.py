@@ -15,7 +15,7 @@ from torch import nn
 from models import contract, evaluation, export
 from models.dataset import Dataset, Split
 from models.listing import listing, train_digest
-from models.manifest import Manifest, Provenance, Scoring
+from models.manifest import UNFINISHED, Manifest, Provenance, Scoring
 from models.network import CrossStage, Promise
 from models.recipe import PrmForm, Recipe
 from models.sasrec import SASRec
@@ -24,7 +24,6 @@ from models.training import Log, Progress, Trainer
 
 Setting = Literal["A", "B"]
 SELECTION_USERS = 2000
-UNFINISHED = "unfinished"
 
 
 @dataclass(frozen=True)
@@ -47,6 +46,31 @@ class Run:
         return self.folder / f"bundle-{setting}-{form}"
 
 
+class RunError(ValueError):
+    """A run folder holds the work of another recipe or other data; the sentence names the folder."""
+
+
+def claim(run: Run, stage: Path, setting: Setting, until: int | None = None) -> None:
+    """Note in a stage folder what its work is made of; refuse a folder whose work is made of something else.
+
+    Raises:
+        RunError: resuming would mix two runs.
+    """
+    recipe = run.recipe.as_dict()
+    recipe["network"].pop("prm")
+    made_of = {"data": run.dataset.digest, "rows": run.dataset.seed, "setting": setting, "until": until}
+    wanted = json.loads(json.dumps(made_of | {"text": run.dataset.items.text is not None, "recipe": recipe}))
+    note = stage / "made-of.json"
+    if note.exists():
+        if json.loads(note.read_text()) != wanted:
+            raise RunError(f"{stage} holds the work of another recipe or other data; name another folder with --out")
+        return
+    if (stage / "last.pt").exists():
+        raise RunError(f"{stage} does not say what it is made of; name another folder with --out")
+    stage.mkdir(parents=True, exist_ok=True)
+    note.write_text(json.dumps(wanted, indent=1))
+
+
 def semantic_ids(run: Run, setting: Setting) -> SemanticIds:
     """Tokenise from this setting's training interactions only; kept as sids.npz in the stage folder."""
     path, recipe = run.stage(setting) / "sids.npz", run.recipe.tokenizer
@@ -64,6 +88,7 @@ def semantic_ids(run: Run, setting: Setting) -> SemanticIds:
 
 def fit(run: Run, setting: Setting, until: int | None, kind: str = "promise") -> tuple[nn.Module, Progress]:
     """Train the product's network or the baseline in one setting; validation is looked at in setting A only."""
+    claim(run, run.stage(setting, kind), setting, until)
     torch.manual_seed(run.recipe.training.seed)
     split, items, sizes = run.split(setting), run.dataset.items, run.recipe.network
     if kind == "sasrec":
@@ -84,6 +109,7 @@ def fit(run: Run, setting: Setting, until: int | None, kind: str = "promise") ->
 
 def fit_cross(run: Run, setting: Setting, network: Promise) -> None:
     """Give a trained network the paper's PRM form as well, on its finished trunk."""
+    claim(run, run.stage(setting, "cross"), setting)
     torch.manual_seed(run.recipe.training.seed)
     recipe = replace(run.recipe.training, epochs=run.recipe.training.cross_epochs)
 
@@ -128,6 +154,7 @@ def _write(run: Run, network: Promise, setting: Setting, form: PrmForm, epochs: 
     provenance = _provenance(run, split, epochs)
     finished = _finished(folder, provenance)
     if finished is not None:
+        export.amend(folder, version=run.version)
         return finished.scoring
     export.write_bundle(
         folder,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from models.results import Result
+from models.results import Result, ResultsError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,7 +24,7 @@ def plot_widths(
 
     swept = sorted((result for result in results if result.paths), key=lambda result: result.k_plus)
     if not swept:
-        raise ValueError("nothing to plot: no result comes from a search")
+        raise ResultsError("nothing to plot: no result comes from a search")
     figure = Figure(figsize=(10, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
     _hrecall(left, swept, beam)

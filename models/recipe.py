@@ -98,6 +98,21 @@ def named(name: str) -> Recipe:
     return recipes[name]
 
 
+def tokenizer(source: str, depth: int, codebook: int, base: TokenizerRecipe | None = None) -> TokenizerRecipe:
+    """`base` with these choices; 0 leaves a number as it is.
+
+    Raises:
+        RecipeError: an unknown source, or a number that cannot be.
+    """
+    base = base or TokenizerRecipe()
+    if source not in get_args(SidSource):
+        raise RecipeError(f"'{source}' is no source of semantic IDs: {', '.join(get_args(SidSource))} are known")
+    depth, codebook = depth or base.depth, codebook or base.codebook
+    if not (1 <= depth <= 8 and 2 <= codebook <= 65_536):
+        raise RecipeError(f"{depth} codes of {codebook} are out of range: 1 to 8 of 2 to 65,536")
+    return replace(base, source=source, depth=depth, codebook=codebook)  # type: ignore[arg-type]  # checked above
+
+
 def forms(text: str) -> tuple[PrmForm, ...]:
     """PRM forms from a comma-separated list.
 

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from models import metrics
 from models.metrics import F64, Interval
-from models.results import Paths, Result, compare, errors
+from models.results import Paths, Result, ResultsError, compare, errors
 
 Summary = dict[str, Any]
 
@@ -27,9 +27,15 @@ def summarise(results: Sequence[Result], reference: str | None = None, seed: int
     """
     by_name = {result.method: result for result in results}
     if reference is not None and reference not in by_name:
-        raise ValueError(f"no method is called {reference!r}: {', '.join(by_name)} are known")
+        raise ResultsError(f"no method is called {reference!r}: {', '.join(by_name)} are known")
     base = by_name[reference] if reference is not None else None
-    return [summary(result, base, by_name.get("exact"), seed) for result in results]
+    exact = by_name.get("exact")
+    return [summary(result, base, exact if _same_prm(result) else None, seed) for result in results]
+
+
+def _same_prm(result: Result) -> bool:
+    """Guided by the PRM that `exact` scans with: another form's results carry its name behind the widths."""
+    return result.method.startswith("guided") and result.method.count(" ") == 1
 
 
 def summary(result: Result, base: Result | None, exact: Result | None, seed: int = 0) -> Summary:
@@ -141,7 +147,7 @@ def seed_rows(runs: Sequence[Sequence[Result]]) -> tuple[list[str], list[list[st
     """
     names = [[result.method for result in run] for run in runs]
     if not runs or any(own != names[0] for own in names):
-        raise ValueError("a table over seeds needs the same methods in every run")
+        raise ResultsError("a table over seeds needs the same methods in every run")
     head = ["method", "R@5", "N@5", "R@10", "N@10", "seeds"]
     return head, [
         [name, *_spread(column), str(len(runs))] for name, column in zip(names[0], zip(*runs, strict=True), strict=True)
@@ -183,8 +189,10 @@ def write_section(path: Path, name: str, text: str) -> None:
         ValueError: the file has no such section.
     """
     begin, end = f"<!-- begin: {name} -->", f"<!-- end: {name} -->"
+    if not path.is_file():
+        raise ResultsError(f"{path}: no such file")
     before, found, rest = path.read_text("utf-8").partition(begin)
     _, closed, after = rest.partition(end)
     if not found or not closed:
-        raise ValueError(f"{path}: no section {begin} … {end}")
+        raise ResultsError(f"{path}: no section {begin} … {end}")
     path.write_text(f"{before}{begin}\n{text.strip()}\n{end}{after}", "utf-8")

@@ -16,6 +16,10 @@ from models.metrics import F32, F64, I32, Bool, Interval
 _FORMAT = "promise-results-1"
 
 
+class ResultsError(ValueError):
+    """Results that cannot be read, compared, tabulated or drawn as asked; one sentence."""
+
+
 @dataclass(frozen=True)
 class Paths:
     """Fate of the true prefix at every depth, bool [U,d] each.
@@ -67,13 +71,13 @@ class Result:
             ValueError: an unknown metric, or k beyond the width of the lists.
         """
         if not 1 <= k <= self.width:
-            raise ValueError(f"{self.method} listed {self.width} items a user, so @{k} is not known")
+            raise ResultsError(f"{self.method} listed {self.width} items a user, so @{k} is not known")
         rank = self.rank_by_order if by_order else self.rank
         if metric == "recall":
             return metrics.recall_per_user(rank, k)
         if metric == "ndcg":
             return metrics.ndcg_per_user(rank, k)
-        raise ValueError(f"unknown metric {metric!r}: recall or ndcg expected")
+        raise ResultsError(f"unknown metric {metric!r}: recall or ndcg expected")
 
     def hrecall(self) -> F64 | None:
         """HRecall@b@K' for b = 1 .. d."""
@@ -128,7 +132,7 @@ def compare(a: Result, b: Result, seed: int = 0, k: int = 10) -> dict[str, Inter
 
 def _same_users(a: Result, b: Result) -> None:
     if not np.array_equal(a.target, b.target):
-        raise ValueError(f"{a.method} and {b.method} were not evaluated on the same users and item rows")
+        raise ResultsError(f"{a.method} and {b.method} were not evaluated on the same users and item rows")
 
 
 def save(results: Sequence[Result], path: Path) -> None:
@@ -158,10 +162,10 @@ def load(path: Path) -> list[Result]:
             arrays = {name: stored[name] for name in stored.files}
         header = json.loads(arrays["header"].tobytes())
         if header["format"] != _FORMAT:
-            raise ValueError(f"format {header['format']!r}, {_FORMAT!r} expected")
+            raise ResultsError(f"format {header['format']!r}, {_FORMAT!r} expected")
         return [_unpack(head, arrays, f"{number}.") for number, head in enumerate(header["results"])]
     except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"{path}: not a readable file of evaluation results ({error})") from None
+        raise ResultsError(f"{path}: not a readable file of evaluation results ({error})") from None
 
 
 def _unpack(head: dict[str, str | int], arrays: dict[str, NDArray[np.generic]], start: str) -> Result:

@@ -1,7 +1,7 @@
 """The use case: one request from validated ask to answer (design section 1)."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
@@ -68,7 +68,7 @@ class Recommender:
         history = resolve(self.catalogue, ask.history, self.history_limit)
         excluded = frozenset(rows_of(self.catalogue, ask.exclude)) | (history.seen if ask.exclude_seen else set())
         if not len(history.rows):
-            return self._popular(ask, history, excluded, "no_history", None)
+            return self._popular(ask, history, excluded, "no_history")
         started = time.perf_counter()
         key = self.cache.key(history.rows)
         memory, cached = self.cache.get(key)
@@ -78,7 +78,8 @@ class Recommender:
         try:
             done = await self.device.run(partial(self.searcher.run, task), deadline)
         except ExpiredError:
-            return self._popular(ask, history, excluded, "expired", "expired")
+            late = self._popular(ask, history, excluded, "expired")
+            return replace(late, cache=cached, seconds={"cache": cache_s}, degraded="expired")
         if memory is None:
             self.cache.put(key, done.value.memory)
         return _answer(choice, history, cached, done, cache_s)
@@ -92,12 +93,10 @@ class Recommender:
             task = Task(rows, None, allowed, 1, plan, False, Deadline())
             self.device.call(partial(self.searcher.run, task))
 
-    def _popular(
-        self, ask: Ask, history: History, excluded: frozenset[int], reason: str, degraded: str | None
-    ) -> Answer:
+    def _popular(self, ask: Ask, history: History, excluded: frozenset[int], reason: str) -> Answer:
         rows = popular(self.catalogue, excluded, ask.k)
         items = tuple(Scored(row, float(self.catalogue.popularity[row - 1])) for row in rows)
-        return Answer(items, "popularity", Choice.nothing(ask.tier, reason), history, "off", {}, degraded)
+        return Answer(items, "popularity", Choice.nothing(ask.tier, reason), history, "off", {})
 
 
 def _answer(choice: Choice, history: History, cached: CacheResult, done: Done[Outcome], cache_s: float) -> Answer:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
@@ -58,9 +59,17 @@ async def on_http_error(request: Request, error: Exception) -> Response:
         405: MethodNotAllowedError(f"{path} does not answer {method}."),
         413: BodyTooLargeError(str(error.detail)),
     }
-    response = problem(request, known.get(error.status_code, PromiseError(str(error.detail))))
+    response = problem(request, known.get(error.status_code) or _other(error))
     response.headers.update(error.headers or {})
     return response
+
+
+def _other(error: HTTPException) -> PromiseError:
+    """Whatever else the framework raises keeps its status."""
+    other = PromiseError(str(error.detail))
+    other.status = HTTPStatus(error.status_code)
+    other.title = other.status.phrase
+    return other
 
 
 async def on_invalid(request: Request, error: Exception) -> Response:

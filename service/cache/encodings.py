@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 
 from service.cache import codec
 from service.cache.memory import MemoryCache
+from service.errors import CodecError
 
 F16 = NDArray[np.float16]
 I32 = NDArray[np.int32]
-CacheResult = Literal["hit", "miss", "off"]
+CacheResult = Literal["hit", "miss", "off", "error"]
 
 
 class EncodingCache:
@@ -27,13 +28,16 @@ class EncodingCache:
         return f"promise:h:{self.model}:{digest.hexdigest()}".encode()
 
     def get(self, key: bytes) -> tuple[F16 | None, CacheResult]:
-        """The encoding and how the look-up went."""
+        """The encoding and how the look-up went; a value that is no encoding of this model is an `error`, a miss."""
         if self._memory is None:
             return None, "off"
         packed = self._memory.get(key)
         if packed is None:
             return None, "miss"
-        return codec.decode(packed, self.model), "hit"
+        try:
+            return codec.decode(packed, self.model), "hit"
+        except CodecError:
+            return None, "error"
 
     def put(self, key: bytes, memory: F16) -> None:
         if self._memory is not None:

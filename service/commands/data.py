@@ -20,7 +20,7 @@ DEFAULT_DATA = Path("../shared/data")
 
 
 @app.command()
-def fetch(name: str, folder: Path = DEFAULT_DATA) -> None:
+def fetch(name: str, folder: Path = Path("data")) -> None:
     """Fetch the public raw files of an Amazon 2014 category; interrupted downloads resume."""
     from models.fetch import AMAZON_2014, fetch, progress_bar
 

@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,16 +20,26 @@ app = typer.Typer(no_args_is_help=True)
 Forms = Annotated[str, typer.Option(help="PRM forms to train, comma separated: inner, cross; the first one ships.")]
 RecipeName = Annotated[str, typer.Option(help="Name of the recipe (models/recipe.py).")]
 Threads = Annotated[int, typer.Option(help="CPU threads; 0 = all.")]
+Depth = Annotated[int, typer.Option(help="Codes an item; 0 = the recipe's.")]
+Codebook = Annotated[int, typer.Option(help="Codes a depth can choose from; 0 = the recipe's.")]
+Sids = Annotated[str, typer.Option(help="Semantic IDs from: auto, text, collaborative or joined vectors.")]
 Epochs = Annotated[int, typer.Option(help="Epochs at most; 0 = the recipe's.")]
 Out = Annotated[Path | None, typer.Option(help="Run folder; default runs/<dataset>.")]
 Seed = Annotated[int, typer.Option(help="Seed of the training; rows are numbered by seed 0.")]
 
 
 @app.command()
-def tokenize(source: Source, data_dir: DataDir = DEFAULT_DATA, k_core: KCore = 0, as_json: AsJson = False) -> None:
+def tokenize(
+    source: Source,
+    data_dir: DataDir = DEFAULT_DATA,
+    k_core: KCore = 0,
+    depth: Depth = 0,
+    codebook: Codebook = 0,
+    as_json: AsJson = False,
+) -> None:
     """Report the semantic IDs that each source of vectors gives in setting A."""
     from models.data import load
-    from models.recipe import TokenizerRecipe
+    from models.recipe import tokenizer
     from models.tokenizer import item_vectors
     from models.tokenizer import tokenize as residual
 
@@ -36,7 +47,7 @@ def tokenize(source: Source, data_dir: DataDir = DEFAULT_DATA, k_core: KCore = 0
     items, train = dataset.items, dataset.split("A").train
     facts: dict[str, Any] = {}
     for kind in ("collaborative", "text", "joined") if items.text is not None else ("collaborative",):
-        recipe = TokenizerRecipe(source=kind)
+        recipe = tokenizer(kind, depth, codebook)
         vectors = item_vectors(recipe, train, len(items.ids), items.text, 0)
         report = residual(vectors, recipe.depth, recipe.codebook, 0).report()
         facts |= {f"{kind} {name}": value for name, value in report.items()}
@@ -51,6 +62,9 @@ def train(
     recipe: RecipeName = "default",
     prm: Forms = "inner",
     k_core: KCore = 0,
+    sids: Sids = "auto",
+    depth: Depth = 0,
+    codebook: Codebook = 0,
     epochs: Epochs = 0,
     seed: Seed = 0,
     threads: Threads = 0,
@@ -63,6 +77,7 @@ def train(
     """Raw data → served bundle in one command; a second call resumes where the first was cut."""
     from models import pipeline
     from models.data import load
+    from models.recipe import tokenizer
     from models.text import cached_encoder, minilm_encoder
     from models.training import use_threads
 
@@ -70,7 +85,9 @@ def train(
     encoder = cached_encoder(minilm_encoder(), Path(".cache")) if encode_text else None
     dataset = load(source, data_dir, k_core=k_core, text_encoder=encoder)
     folder = out or Path("runs") / dataset.name
-    run = pipeline.Run(dataset, _recipe(recipe, prm, epochs, seed), folder, version, _say(time.monotonic()))
+    chosen = _recipe(recipe, prm, epochs, seed)
+    chosen = replace(chosen, tokenizer=tokenizer(sids, depth, codebook, chosen.tokenizer))
+    run = pipeline.Run(dataset, chosen, folder, version, _say(time.monotonic()))
     if baseline:
         pipeline.build_baseline(run)
         typer.echo(f"Baseline trained under {folder}.")
@@ -89,7 +106,7 @@ def evaluate(
     run: Annotated[Path | None, typer.Option(help="Run folder whose SASRec baseline is judged beside.")] = None,
     users: Annotated[int, typer.Option(help="Judge a seeded sample of this many users; 0 = all.")] = 0,
     methods: Annotated[str, typer.Option(help="Methods, comma separated, as in the table; default: all.")] = "",
-    same_day: Annotated[bool, typer.Option(help="Shuffle items of one day first: how much is order leak.")] = False,
+    k_core: KCore = 0,
     threads: Threads = 1,
     save: Annotated[Path | None, typer.Option(help="Keep per-user results (.npz) for `promise report`.")] = None,
     as_json: AsJson = False,
@@ -102,7 +119,7 @@ def evaluate(
     only = [name.strip() for name in methods.split(",") if name.strip()]
     say = _say(time.monotonic())
     found = judging.judge(
-        bundle, dataset, data_dir, run, users=users, same_day=same_day, only=only, threads=threads, log=say
+        bundle, dataset, data_dir, run, users=users, only=only, k_core=k_core, threads=threads, log=say
     )
     if save:
         results.save(found, save)

@@ -18,6 +18,9 @@ from service.engine.protocol import F16, F32, I32, Beams, Bool, Context, Expansi
 from service.errors import StartError
 
 Device = Literal["auto", "cpu", "cuda"]
+NO_CUDA = (
+    "onnxruntime could not make a CUDA session on this machine; the extra promise-recommender[gpu] may be missing."
+)
 log = logging.getLogger(__name__)
 
 
@@ -41,11 +44,14 @@ class OnnxEngine:
         self.depth, self.model_version = bundle.manifest.depth, bundle.manifest.tag
         self.history_limit, self.has_scan = bundle.manifest.dims.history, bundle.manifest.exact
         self.device = choose_device(device)
-        self._sessions = {
-            signature.file: _session(bundle, signature, self.device, threads)
-            for signature in contract.GRAPHS
-            if signature is not contract.SCAN or self.has_scan
-        }
+        try:
+            self._sessions = _sessions(bundle, self.device, threads)
+        except DeviceError as error:
+            if device == "cuda":
+                raise
+            log.warning("serving on the CPU: %s", error.detail)
+            self.device = "cpu"
+            self._sessions = _sessions(bundle, "cpu", threads)
         self.providers = tuple(self._sessions[contract.ENCODER.file].get_providers())
         tables, trie = bundle.tables, bundle.trie
         self._item_rows, self._node_rows = self._put(tables.item_rows), self._put(tables.node_rows)
@@ -151,6 +157,11 @@ def choose_device(wanted: Device) -> Literal["cpu", "cuda"]:
     return "cuda" if usable else "cpu"
 
 
+def _sessions(bundle: Bundle, device: str, threads: int) -> dict[str, Any]:
+    offered = [graph for graph in contract.GRAPHS if graph is not contract.SCAN or bundle.manifest.exact]
+    return {graph.file: _session(bundle, graph, device, threads) for graph in offered}
+
+
 def _session(bundle: Bundle, signature: GraphSignature, device: str, threads: int) -> Any:
     file = bundle.graph(signature)
     options = ort.SessionOptions()
@@ -158,14 +169,17 @@ def _session(bundle: Bundle, signature: GraphSignature, device: str, threads: in
     options.log_severity_level = 3
     # Sleeping between requests beats spinning: the cores belong to whatever runs beside us.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    cuda = ("CUDAExecutionProvider", {"arena_extend_strategy": "kSameAsRequested"})
+    # Full float32 products: with TF32 a GPU and a CPU would rank near ties differently.
+    cuda = ("CUDAExecutionProvider", {"arena_extend_strategy": "kSameAsRequested", "use_tf32": "0"})
     providers = [cuda, "CPUExecutionProvider"] if device == "cuda" else ["CPUExecutionProvider"]
     try:
         session = ort.InferenceSession(file, options, providers=providers)
-    except Exception as error:  # onnxruntime raises its own unexported types; all of them mean this file
+    except Exception as error:  # onnxruntime raises its own unexported types
+        if device == "cuda":
+            raise DeviceError(NO_CUDA) from error
         raise BundleError(f"{file}: not a graph this runtime can open ({str(error).splitlines()[0][:200]}).") from error
     if device == "cuda" and "CUDAExecutionProvider" not in session.get_providers():
-        raise DeviceError("PROMISE_DEVICE=cuda, but onnxruntime could not make a CUDA session on this machine.")
+        raise DeviceError(NO_CUDA)
     names = tuple(i.name for i in session.get_inputs()), tuple(o.name for o in session.get_outputs())
     if names != (signature.inputs, signature.outputs):
         raise BundleError(

@@ -156,14 +156,19 @@ def test_raw_reviews(tmp_path: Path) -> None:
     assert rows_of(read_interactions(path, Columns())) == [("U1", "A1", 1318896000), ("U0", "B2", 5)]
 
 
+def test_a_raw_review_without_a_time_takes_the_one_before(tmp_path: Path) -> None:
+    lost = [REVIEW | {"asin": "A2", "unixReviewTime": 0}, {"reviewerID": "U1", "asin": "A3"}]
+    path = written(tmp_path / "reviews_X_5.json.gz", "".join(json.dumps(line) + "\n" for line in [REVIEW, *lost]))
+    assert [time for _, _, time in rows_of(read_interactions(path, Columns()))] == [REVIEW["unixReviewTime"]] * 3
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [
         ("{'asin': 'A1'}", "not a JSON object"),
         ("[1, 2]", "not a JSON object"),
         ("[" * 5000, "not a JSON object"),
-        (json.dumps(REVIEW | {"unixReviewTime": 0}), "timestamp None is unknown"),
-        (json.dumps({"reviewerID": "U", "asin": "A"}), "timestamp None is unknown"),
+        (json.dumps(REVIEW | {"unixReviewTime": "soon"}), "timestamp 'soon' is unknown"),
         (json.dumps(REVIEW | {"asin": None}), "item id is None"),
     ],
 )

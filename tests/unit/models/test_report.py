@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -44,10 +45,13 @@ def test_the_main_table_prints_the_figures_of_the_results(results: list[Result])
 
 
 def test_the_summary_is_json_and_splits_misses_against_the_exact_ranking(results: list[Result]) -> None:
-    beam, *_, exact = json.loads(json.dumps(report.summarise(results, "beam50")))
-    parts = beam["errors@10"]
-    assert parts["search"] + parts["model"] - parts["luck"] == pytest.approx(1 - beam["recall@10"])
+    beam, guided, *_, exact = json.loads(json.dumps(report.summarise(results, "beam50")))
+    parts = guided["errors@10"]
+    assert parts["search"] + parts["model"] - parts["luck"] == pytest.approx(1 - guided["recall@10"])
     assert "errors@10" not in exact
+    assert "errors@10" not in beam, "a plain beam does not aim at the ranking of any PRM"
+    foreign = replace(results[1], method=f"{results[1].method} cross")
+    assert "errors@10" not in report.summarise([*results, foreign])[-1], "nor another form's search at this one's"
     assert "against" not in beam
     assert exact["against"]["method"] == "beam50"
     assert exact["hrecall"] is None
