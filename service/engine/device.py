@@ -44,7 +44,7 @@ class Device:
             ExpiredError: the deadline passed before the function's turn came.
         """
         submitted = self._clock()
-        future = self._executor.submit(self._timed, work, submitted)
+        future = self._executor.submit(self._timed, work, submitted, deadline)
         remaining = deadline.at - deadline.clock()
         waiting = asyncio.wrap_future(future)
         timeout = None if remaining == float("inf") else max(remaining, 0.0)
@@ -61,7 +61,9 @@ class Device:
         """Finish what runs, drop what waits, end the thread."""
         self._executor.shutdown(wait=True, cancel_futures=True)
 
-    def _timed(self, work: Callable[[], T], submitted: float) -> Done[T]:
+    def _timed(self, work: Callable[[], T], submitted: float, deadline: Deadline) -> Done[T]:
+        if deadline.passed():
+            raise ExpiredError
         self._busy_since = started = self._clock()
         try:
             return Done(work(), started - submitted)

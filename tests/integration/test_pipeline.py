@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from models import export, pipeline
+from models import export, judging, pipeline
 from models.data import DataError, Dataset, load
 from models.judging import audit
 from models.listing import train_digest
-from models.manifest import Manifest
+from models.manifest import UNFINISHED, Manifest
 from models.pipeline import Run
 from models.recipe import Recipe, named
 from service.engine.bundle import load as load_bundle
@@ -145,3 +145,27 @@ def test_amending_a_bundle_leaves_it_valid(run: Run, built: Path) -> None:
     assert export.amend(built, metrics={"mine": 1.0}).metrics == {"mine": 1.0}
     assert load_bundle(built).manifest.files == before.files
     assert export.amend(built, metrics=before.metrics) == before
+
+
+def test_a_run_folder_is_not_shared_by_two_recipes(run: Run, built: Path) -> None:
+    assert built.exists()
+    other = replace(run, recipe=run.recipe.with_training(seed=5))
+    for make in (pipeline.build, pipeline.build_baseline):
+        with pytest.raises(pipeline.RunError, match="another recipe or other data"):
+            make(other)
+
+
+def test_bundles_of_two_settings_and_unfinished_ones_are_not_judged(
+    run: Run, built: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judging, "load", lambda *_, **__: run.dataset)
+    both = [run.bundle("A", "inner"), built]
+    with pytest.raises(DataError, match="another setting"):
+        judging.judge(both, "", Path(), None)
+    results = judging.judge([built], "", Path(), run.folder, users=20, only=["beam50", "exact"])
+    assert [result.method for result in results] == ["beam50", "exact", "SASRec-CE", "popularity"]
+    version = manifest_of(run, "B").version
+    export.amend(built, version=UNFINISHED)
+    with pytest.raises(DataError, match="cut before it was finished"):
+        judging.judge([built], "", Path(), None)
+    export.amend(built, version=version)

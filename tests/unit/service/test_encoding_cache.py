@@ -50,6 +50,14 @@ def test_a_miss_then_a_hit_with_the_same_bits() -> None:
     assert found.tobytes() == memory.tobytes()
 
 
+def test_a_damaged_value_is_an_error_and_costs_only_the_encoding() -> None:
+    stored = MemoryCache(1 << 20)
+    cache = EncodingCache("m@1", stored)
+    cache.put(cache.key(ROWS), np.ones((3, 8), np.float16))
+    stored.put(cache.key(ROWS), b"garbage")
+    assert cache.get(cache.key(ROWS)) == (None, "error")
+
+
 def test_without_memory_the_cache_is_off() -> None:
     cache = EncodingCache("m@1", None)
     cache.put(cache.key(ROWS), np.zeros((3, 8), np.float16))

@@ -10,6 +10,7 @@ import pytest
 from tiny import BUNDLE_ITEMS, DEPTH, HISTORY, SIZES, Bundles
 
 from models.manifest import sha256
+from service.engine import graphs
 from service.engine.bundle import BundleError, load
 from service.engine.graphs import DeviceError, OnnxEngine, choose_device
 from service.engine.protocol import Context, Engine
@@ -107,6 +108,19 @@ def test_cuda_asked_for_and_absent_is_loud(bundles: Bundles) -> None:
     with pytest.raises(DeviceError, match="no usable CUDA device"):
         OnnxEngine(load(bundles.inner), "cuda", 1)
     assert choose_device("auto") == "cpu"
+
+
+@pytest.mark.skipif(cuda_is_here(), reason="a CUDA device is here")
+@pytest.mark.filterwarnings("ignore:Specified provider")
+def test_auto_serves_on_the_cpu_where_cuda_promises_and_fails(
+    bundles: Bundles, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(graphs, "choose_device", lambda wanted: "cpu" if wanted == "cpu" else "cuda")
+    fallen = OnnxEngine(load(bundles.inner), "auto", 1)
+    assert (fallen.device, fallen.providers) == ("cpu", ("CPUExecutionProvider",))
+    assert "serving on the CPU" in caplog.text
+    with pytest.raises(DeviceError, match="could not make a CUDA session"):
+        OnnxEngine(load(bundles.inner), "cuda", 1)
 
 
 def test_a_provider_without_a_device_is_not_enough(monkeypatch: pytest.MonkeyPatch) -> None:
