@@ -110,8 +110,8 @@ def test_a_plain_beam_has_no_rewards_and_a_scan_no_log_probabilities(runtime: Ru
 
 
 def test_a_deadline_that_passes_in_the_search_degrades_the_answer(runtime: Runtime) -> None:
-    # Far away on the wall clock, so nothing expires in the queue; passed at once on the search's own clock.
-    ticks = iter([0.0] * 1 + [10.0] * 100)
+    # Not passed while it waits in the queue, which asks the clock twice; passed at once on the search's own clock.
+    ticks = iter([0.0] * 2 + [10.0] * 100)
     given = answer(runtime, Ask(HISTORY), Deadline(5.0, clock=lambda: next(ticks)))
     assert (given.degraded, given.source) == ("deadline", "search")
     assert len(given.items) == 10
