@@ -16,7 +16,7 @@ from models import metrics
 from models.full_ranking import Indices, Progress, Record, batches, check, evaluate_scores, newest, popularity, sample
 from models.manifest import Scoring
 from models.metrics import F32, I32
-from models.results import Errors, Paths, Result, compare, errors, load, save
+from models.results import Errors, Paths, Result, choose, compare, errors, load, save
 from service.engine.bundle import load as load_bundle
 from service.engine.graphs import OnnxEngine
 from service.engine.protocol import Context, Engine
@@ -43,10 +43,7 @@ __all__ = [
 
 NO_WEIGHTS = Rule()
 K_PLUS = (50, 100, 200, 400, 800)
-RULES = (
-    *(Rule(0.0, prefix) for prefix in (0.0, 0.2, 0.5, 1.0, 2.0)),
-    *(Rule(leaf, leaf) for leaf in (0.1, 0.3, 1.0)),
-)
+RULES = (*(Rule(0.0, prefix) for prefix in (0.0, 0.5, 1.0, 2.0)), *(Rule(leaf, leaf) for leaf in (0.1, 0.3)))
 
 
 class Options(TypedDict, total=False):
@@ -237,14 +234,14 @@ def choose_rule(
     rules: Sequence[Rule] = RULES,
     **options: Unpack[Options],
 ) -> tuple[Rule, list[Result]]:
-    """The scoring rule of best NDCG@10 on validation users (never on test users), and the result of each rule.
+    """The scoring rule chosen on validation users (never on test users), and the result of each rule.
 
-    The first rule, the PRM alone, stays unless another one's paired 95 % interval against it lies above zero: the
-    best of many rules is otherwise mostly luck.
+    The first rule, the PRM alone, gives way to the best NDCG@10 only where the paired 95 % interval lies above zero:
+    the best of many is otherwise luck. Among rules that NDCG@10 cannot tell from it, the one that keeps the most true
+    prefixes (mean HRecall over depths): what survives is what wider lists, filters and later scorers can use.
     """
     plans = [(rule, Plan.uniform(trie.depth, k_keep, k_plus, rule=rule)) for rule in rules]
     methods = [Method(f"{rule.prefix:g}/{rule.leaf:g}", plan) for rule, plan in plans]
     untimed: Options = {"timed": 0, **options}
     results = evaluate_engine(engine, trie, sids, histories, targets, methods, **untimed)
-    best = int(np.argmax([result.ndcg(10) for result in results]))
-    return rules[best if compare(results[best], results[0])["ndcg@10"].low > 0 else 0], results
+    return rules[choose(results)], results

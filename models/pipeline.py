@@ -23,7 +23,7 @@ from models.tokenizer import SemanticIds, item_vectors, tokenize
 from models.training import Log, Progress, Trainer
 
 Setting = Literal["A", "B"]
-SELECTION_USERS = 2000
+SELECTION_USERS = 6000
 
 
 @dataclass(frozen=True)
