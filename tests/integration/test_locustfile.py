@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 POOL = [f"new{n}" for n in range(200)]
 Answer = Callable[[list[str]], list[str]]
 
-# Looked for, not imported: locust patches threads and sockets of whatever process imports it, and pytest then never ends.
+# Looked for, not imported: locust patches threads and sockets of the process that imports it; pytest then never ends.
 pytestmark = pytest.mark.skipif(find_spec("locust") is None, reason="the loadtest extra is not installed")
 
 
