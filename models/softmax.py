@@ -52,5 +52,5 @@ def _softmax_(scores: Tensor, goal: Tensor) -> Tensor:
 def full_softmax_loss(queries: Tensor, table: Tensor, targets: Tensor) -> Tensor:
     """Mean cross entropy of queries [P,D] against all rows of table [V,D]; targets int64 [P]; float32 throughout."""
     with torch.autocast(queries.device.type, enabled=False):
-        loss: Tensor = _FullSoftmax.apply(queries.float(), table.float(), targets)  # type: ignore[no-untyped-call]
+        loss: Tensor = _FullSoftmax.apply(queries.float(), table.float(), targets)  # type: ignore[no-untyped-call]  # torch
     return loss
