@@ -13,7 +13,7 @@ TORCH ?= torch==2.13.0
 TORCH_INDEX ?=
 PYTEST_ARGS ?=
 # binary=package pairs that tests call and pip cannot bring; only a missing one makes `make test` ask apt.
-NEEDS ?=
+NEEDS ?= redis-server=redis-server
 export DATA_DIR
 
 PY := $(VENV)/bin/python

@@ -54,6 +54,18 @@ class Scoring(Strict):
     prefix: float = Field(ge=0)
 
 
+class Walk(Strict):
+    """What `auto` may spend (design section 5): tiers that each add validated NDCG for their cost, cheapest first.
+
+    A request whose level-1 difficulty is at most thresholds[i] needs no more than tiers[i]; beyond the last threshold
+    it gets the last tier. `signal` names how the difficulty is measured (service.budget.difficulty).
+    """
+
+    tiers: tuple[str, ...] = Field(min_length=1)
+    signal: str = "entropy"
+    thresholds: tuple[float, ...] = ()
+
+
 class Manifest(Strict):
     """`manifest.json` of a bundle (design section 3)."""
 
@@ -68,6 +80,7 @@ class Manifest(Strict):
     parameters: int = Field(gt=0)
     prm: Literal["inner", "cross"]
     scoring: Scoring
+    auto: Walk | None = None
     exact: bool
     provenance: Provenance
     metrics: dict[str, float]

@@ -3,18 +3,26 @@
 PromiseError
 ├── StartError                      before the first request: one sentence on stderr, exit code 2
 │   ├── SettingsError               an unknown or invalid PROMISE_ variable
+│   ├── ExperimentsError            experiments.yaml is malformed or contradicts itself
 │   ├── BundleError                 (service.engine.bundle) a missing, damaged or foreign bundle file
 │   └── DeviceError                 (service.engine.graphs) CUDA was asked for and is absent
 ├── RequestError                    the caller's mistake: a 4xx problem (RFC 9457)
 │   ├── MalformedBodyError      400     not JSON
 │   ├── UnknownBucketError      400     an experiment bucket that is not configured
 │   ├── UnknownTierError        400     a budget tier that this bundle does not offer
+│   ├── UnknownFilterError      400     a category or brand that the catalogue does not have
+│   ├── InvalidTokenError       400     a feedback token that was not signed here, or is too old
+│   ├── UnauthorizedError       401     an admin route without the admin token
+│   ├── AdminDisabledError      403     an admin route of a service that has no admin token
 │   ├── NotFoundError           404
 │   ├── MethodNotAllowedError   405
+│   ├── ConflictError           409     a change that the present state forbids: nothing to roll back to, a taken SID
 │   ├── BodyTooLargeError       413
 │   ├── UnsupportedMediaError   415
 │   └── InvalidRequestError     422     JSON of the wrong shape
-├── OverloadedError             503     more concurrent requests than admitted; carries Retry-After
+├── UnavailableError            503     carries Retry-After
+│   ├── OverloadedError                 more requests than can be answered in time
+│   └── StoreUnavailableError           Redis cannot take what must not be lost (events, a deletion)
 └── CodecError                      a cached value that is not an encoding of this model
 """
 
@@ -49,6 +57,11 @@ class SettingsError(StartError):
     title = "Invalid settings"
 
 
+class ExperimentsError(StartError):
+    slug = "bad-experiments"
+    title = "The experiments file cannot be used"
+
+
 class RequestError(PromiseError):
     slug = "bad-request"
     title = "Bad request"
@@ -70,6 +83,32 @@ class UnknownTierError(RequestError):
     title = "Unknown budget tier"
 
 
+class UnknownFilterError(RequestError):
+    slug = "unknown-filter"
+    title = "Unknown category or brand"
+
+
+class InvalidTokenError(RequestError):
+    slug = "invalid-feedback-token"
+    title = "The feedback token is not valid"
+
+
+class UnauthorizedError(RequestError):
+    slug = "unauthorized"
+    title = "The admin token is needed"
+    status = HTTPStatus.UNAUTHORIZED
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return {"WWW-Authenticate": "Bearer"}
+
+
+class AdminDisabledError(RequestError):
+    slug = "admin-disabled"
+    title = "Administration is switched off"
+    status = HTTPStatus.FORBIDDEN
+
+
 class NotFoundError(RequestError):
     slug = "not-found"
     title = "There is nothing here"
@@ -80,6 +119,12 @@ class MethodNotAllowedError(RequestError):
     slug = "method-not-allowed"
     title = "This route has no such method"
     status = HTTPStatus.METHOD_NOT_ALLOWED
+
+
+class ConflictError(RequestError):
+    slug = "conflict"
+    title = "The present state forbids this"
+    status = HTTPStatus.CONFLICT
 
 
 class BodyTooLargeError(RequestError):
@@ -100,11 +145,9 @@ class InvalidRequestError(RequestError):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
-class OverloadedError(PromiseError):
-    """Load was shed; `retry_after_s` is what the caller is told to wait."""
+class UnavailableError(PromiseError):
+    """Not now; `retry_after_s` is what the caller is told to wait."""
 
-    slug = "overloaded"
-    title = "Too many requests at once"
     status = HTTPStatus.SERVICE_UNAVAILABLE
 
     def __init__(self, detail: str, retry_after_s: int) -> None:
@@ -114,6 +157,16 @@ class OverloadedError(PromiseError):
     @property
     def headers(self) -> Mapping[str, str]:
         return {"Retry-After": str(self.retry_after_s)}
+
+
+class OverloadedError(UnavailableError):
+    slug = "overloaded"
+    title = "Too many requests at once"
+
+
+class StoreUnavailableError(UnavailableError):
+    slug = "store-unavailable"
+    title = "The store does not answer"
 
 
 class CodecError(PromiseError):

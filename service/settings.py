@@ -3,17 +3,34 @@
 | variable | default | |
 |---|---|---|
 | PROMISE_HOST, PROMISE_PORT | 0.0.0.0, 8000 | where to listen |
-| PROMISE_BUNDLE | the shipped Beauty bundle | folder of the bundle to serve |
+| PROMISE_BUNDLE | the shipped Beauty bundle | bundle folders, separated by commas; the first one answers by default |
 | PROMISE_DEVICE | auto | auto, cpu or cuda; cuda fails at start where there is none |
 | PROMISE_THREADS | 1 | CPU threads inside one graph call |
-| PROMISE_CACHE_MB | 64 | memory for history encodings; 0 turns the cache off |
-| PROMISE_DEFAULT_TIER | k50 | what `budget: auto` means |
+| PROMISE_CACHE_MB | 64 | memory for history encodings in this process; 0 turns this tier of the cache off |
+| PROMISE_REDIS_URL | | redis://, rediss://, unix:// or redis+cluster://; absent: everything stays in this process |
+| PROMISE_REDIS_TIMEOUT_MS | 30 | longest wait for one Redis command |
+| PROMISE_CACHE_REDIS | true | keep encodings in Redis too; false leaves it to stored histories and events |
+| PROMISE_CACHE_TTL_S | 86400 | life of an encoding in Redis, give or take a tenth |
+| PROMISE_HISTORY_ITEMS | 1000 | newest interactions kept of a stored history |
+| PROMISE_HISTORY_DAYS | 90 | a stored history without new events is forgotten after this many days |
+| PROMISE_DEFAULT_TIER | auto | the budget of requests that name none: auto or a tier |
+| PROMISE_AUTO_TIERS | the bundle's own | tiers that auto walks, cheapest first, separated by commas |
+| PROMISE_TARGET_MS | 50 | time in the queue and on the device that auto defends by lower tiers when load rises |
+| PROMISE_MAX_BATCH | 32 | most requests in one batch; 1 turns batching off |
+| PROMISE_BATCH_WAIT_MS | 2 | longest wait for company under load; nobody waits when idle |
 | PROMISE_MAX_CONCURRENT | 64 | admitted requests; the next one gets 503 and Retry-After |
 | PROMISE_MAX_BODY_BYTES | 1048576 | longest request body |
 | PROMISE_REQUEST_TIMEOUT_MS | 2000 | deadline of a request; callers may shorten it, never lengthen it |
 | PROMISE_DRAIN_S | 5 | after SIGTERM: not ready, still serving |
 | PROMISE_GRACE_S | 10 | then: how long requests in flight may take |
 | PROMISE_AB_HEADER | X-AB-Bucket | request and response header of the experiment bucket |
+| PROMISE_EXPERIMENTS | | experiments.yaml; absent: no experiment |
+| PROMISE_RELOAD_S | 2 | how often the experiments file is looked at |
+| PROMISE_FEEDBACK_SECRET | random at start | key that signs feedback tokens; share it between replicas |
+| PROMISE_FEEDBACK_DAYS | 7 | how long a feedback token is good for |
+| PROMISE_EVENT_LOG | | JSON Lines file for exposures and feedback; absent: a Redis stream, or memory without Redis |
+| PROMISE_ADMIN_TOKEN | | bearer token of /admin; absent: those routes are off |
+| PROMISE_TRACES | false | OpenTelemetry spans, exported as the OTEL_ variables say |
 | PROMISE_LOG_FORMAT | json | json or console |
 """
 
@@ -23,14 +40,23 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.errors import SettingsError
 
 PREFIX = "PROMISE_"
 SHIPPED_BUNDLE = Path(__file__).resolve().parent.parent / "models" / "bundles" / "beauty"
 
+
+def _parts(value: object) -> object:
+    """A comma-separated list as environment variables spell it."""
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+Paths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_parts), Field(min_length=1)]
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parts)]
+Secret = Annotated[SecretStr, Field(min_length=8)]
 Seconds = Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)]
 
 
@@ -41,17 +67,34 @@ class Settings(BaseSettings):
 
     host: str = "0.0.0.0"
     port: int = Field(default=8000, ge=0, le=65535)
-    bundle: Path = SHIPPED_BUNDLE
+    bundle: Paths = (SHIPPED_BUNDLE,)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = Field(default=1, ge=1, le=256)
     cache_mb: int = Field(default=64, ge=0)
-    default_tier: str = "k50"
+    redis_url: SecretStr | None = None
+    redis_timeout_ms: float = Field(default=30, ge=1, le=10_000, allow_inf_nan=False)
+    cache_redis: bool = True
+    cache_ttl_s: int = Field(default=86_400, ge=1, le=30 * 86_400)
+    history_items: int = Field(default=1000, ge=1, le=100_000)
+    history_days: int = Field(default=90, ge=1, le=3650)
+    default_tier: str = "auto"
+    auto_tiers: Names = ()
+    target_ms: float = Field(default=50, gt=0, le=600_000, allow_inf_nan=False)
+    max_batch: int = Field(default=32, ge=1, le=1024)
+    batch_wait_ms: float = Field(default=2, ge=0, le=1000, allow_inf_nan=False)
     max_concurrent: int = Field(default=64, ge=1)
     max_body_bytes: int = Field(default=1 << 20, ge=1024)
     request_timeout_ms: float = Field(default=2000, ge=1, le=600_000, allow_inf_nan=False)
     drain_s: Seconds = 5.0
     grace_s: Seconds = 10.0
     ab_header: str = Field(default="X-AB-Bucket", pattern=r"^[A-Za-z0-9-]{1,64}$")
+    experiments: Path | None = None
+    reload_s: float = Field(default=2, gt=0, le=3600, allow_inf_nan=False)
+    feedback_secret: Secret | None = None
+    feedback_days: int = Field(default=7, ge=1, le=90)
+    event_log: Path | None = None
+    admin_token: Secret | None = None
+    traces: bool = False
     log_format: Literal["json", "console"] = "json"
 
 

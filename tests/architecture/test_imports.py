@@ -18,8 +18,17 @@ PRODUCT = ("service", "models", "loadtest")
 # What each part may import from this repository; the longest matching prefix decides. A new part needs a line here.
 LEAVES = ("service.errors", "service.engine.protocol", "models.contract")
 TOOLS = ("service.search", "service.budget", "service.experiments", "service.cache", "service.engine.bundle")
-OPEN = ("service.engine.device", "service.observability", "service.settings")
-USE_CASE = ("service.recommender", "service.searcher", "service.items", "service.explain")
+OPEN = ("service.observability", "service.settings")
+STORES = ("service.histories", "service.experiments", "service.cache", "service.engine.batcher")
+USE_CASE = (
+    "service.served",
+    "service.bundles",
+    "service.filters",
+    "service.recommender",
+    "service.searcher",
+    "service.items",
+    "service.explain",
+)
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "service": (),
     "service.errors": (),
@@ -27,17 +36,21 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "service.engine.protocol": ("models.contract",),
     "service.search": (*LEAVES, "service.search"),
     "service.budget": (*LEAVES, "service.budget", "service.search.plan"),
-    "service.experiments": (*LEAVES, "service.experiments"),
+    "service.experiments": (*LEAVES, "service.experiments", "service.cache.remote"),
     "service.cache": (*LEAVES, "service.cache"),
     "service.engine": (*LEAVES, "service.engine", "service.search.trie", "models.manifest"),
-    "service.engine.device": ("service.search.guided",),  # the deadline, which carries its clock
+    "service.engine.batcher": (*LEAVES, "service.search.guided"),  # the deadline, which carries its clock
+    "service.histories": (*LEAVES, "service.histories", "service.cache.remote"),
+    "service.filters": (*LEAVES, "service.search.trie", "service.engine.bundle"),
+    "service.served": (*LEAVES, *TOOLS, "service.searcher", "service.items"),
+    "service.bundles": (*LEAVES, *TOOLS, "service.served", "service.engine.revision"),
     "service.observability": ("service.errors", "service.observability"),
     "service.explain": (*LEAVES, "service.search"),
     "service.items": ("service.engine.bundle",),
     "service.searcher": (*LEAVES, "service.search", "service.engine.bundle", "service.items", "service.explain"),
-    "service.recommender": (*LEAVES, *TOOLS, *USE_CASE, "service.engine.device"),
-    "service.api": (*LEAVES, *TOOLS, *USE_CASE, "service.api"),
-    "service.runtime": (*LEAVES, *TOOLS, *USE_CASE, *OPEN, "service.engine"),
+    "service.recommender": (*LEAVES, *TOOLS, *STORES, *USE_CASE),
+    "service.api": (*LEAVES, *TOOLS, *STORES, *USE_CASE, "service.api", "service.engine.revision"),
+    "service.runtime": (*LEAVES, *TOOLS, *STORES, *USE_CASE, *OPEN, "service.engine"),
     "service.app": (*LEAVES, "service.api", "service.runtime"),
     "service.__main__": ("service",),
     "service.cli": ("service",),
@@ -45,7 +58,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "models": ("models",),
     "models.contract": (),
     "models.manifest": ("models.contract",),
-    "models.evaluation": ("models", "service.search", "service.engine", "service.errors"),
+    "models.evaluation": ("models", "service.search", "service.engine", "service.budget", "service.errors"),
     "loadtest": ("loadtest",),
     "loadtest.bench": ("loadtest", "service", "models"),
 }
@@ -56,7 +69,7 @@ COMMAND_LINE = (
 SERVING = ("service", "models.contract", "models.manifest")
 ONLY_IN = {  # packages that one room wraps for everyone else
     "onnxruntime": ("service.engine", "models", "loadtest.bench"),
-    "redis": ("service.cache", "service.runtime"),
+    "redis": ("service.cache",),
     "prometheus_client": ("service.observability", "service.runtime"),
     "pydantic_settings": ("service.settings",),
 }
