@@ -1,10 +1,12 @@
 """What every test may ask for."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from redis_server import RedisServer
 
 if TYPE_CHECKING:
     from tiny import Bundles
@@ -27,3 +29,17 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> "Bundles":
     from tiny import made_bundles
 
     return made_bundles(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """One redis-server for the session; a test that pauses or kills one starts its own."""
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture
+def redis(redis_server: RedisServer) -> RedisServer:
+    """The session's redis-server, emptied."""
+    redis_server.command("FLUSHALL")
+    return redis_server
