@@ -26,6 +26,8 @@ TIERS = (
     Tier("floor", 10, 10, use_prm=False),
     *(Tier(f"k{width}", width, 4 * width) for width in (10, 20, 50, 100, 200, 500, 1000)),
 )
+WALK = ("floor", "k10", "k20", "k50")
+SEARCHES = tuple(tier.name for tier in TIERS)
 
 
 @dataclass(frozen=True)
@@ -49,49 +51,89 @@ class Choice:
 class Ladder:
     """The tiers a bundle offers: `depth` levels, its scoring `rule`, and `exact` where its PRM can scan.
 
+    `walk`: the tiers `auto` may choose from, cheapest first. The exact scan is not one of them: it shares no level
+    with a search, so it cannot follow a first level that was already run.
+
     Raises:
-        StartError: the default tier is not on the ladder.
+        StartError: the walk is empty, names a tier that cannot be walked, or does not climb.
     """
 
     depth: int
     rule: Rule
     exact: bool
-    default: str = "k50"
+    walk: tuple[str, ...] = WALK
 
     def __post_init__(self) -> None:
-        if self.default not in self.names:
-            raise StartError(f"The default tier {self.default!r} is not one of {', '.join(self.names)}.")
+        unknown = [name for name in self.walk if name not in SEARCHES]
+        if unknown or not self.walk:
+            named = f"not {unknown[0]!r}" if unknown else "at least one"
+            raise StartError(f"auto walks tiers among {', '.join(SEARCHES)}: {named}.")
+        if self.walk != tuple(name for name in SEARCHES if name in self.walk):
+            raise StartError(f"The tiers that auto walks must go from cheap to dear: {', '.join(self.walk)} do not.")
 
     @property
     def names(self) -> tuple[str, ...]:
         """Every name a request may ask for, cheapest first; `exact` only where the bundle can scan."""
-        return (*(tier.name for tier in TIERS), *((EXACT,) if self.exact else ()))
+        return (*SEARCHES, *((EXACT,) if self.exact else ()))
 
-    def choose(self, requested: str, k: int, strategy: Strategy = "guided") -> Choice:
-        """The plan for k items at the tier requested; `auto` is the default tier.
-
-        Raises:
-            UnknownTierError: no such tier in this bundle, or a plain beam was asked of the exact scan.
-        """
-        name = self.default if requested == AUTO else requested
-        reason = "default" if requested == AUTO else "requested"
-        if name == EXACT and self.exact:
-            if strategy == "beam":
-                raise UnknownTierError("The tier 'exact' ranks with the PRM; it cannot run as strategy 'beam'.")
-            return Choice(requested, EXACT, reason, None, k, k)
-        tier = self._tier(name)
-        plan = self._plan(tier, strategy).at_least(k)
-        return Choice(requested, name, reason, plan, plan.levels[-1].k_keep, plan.levels[-1].k_plus)
-
-    def _tier(self, name: str) -> Tier:
-        for tier in TIERS:
-            if tier.name == name:
-                return tier
+    def check(self, name: str) -> None:
+        """Raise UnknownTierError unless this bundle offers the tier."""
+        if name in self.names:
+            return
         near = difflib.get_close_matches(name, (AUTO, *self.names), n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise UnknownTierError(f"This bundle has no such tier; it offers {AUTO}, {', '.join(self.names)}.{hint}")
 
-    def _plan(self, tier: Tier, strategy: Strategy) -> Plan:
+    def choice(
+        self,
+        requested: str,
+        tier: str,
+        reason: str,
+        k: int,
+        strategy: Strategy = "guided",
+        rule: Rule | None = None,
+    ) -> Choice:
+        """The plan for k items at `tier`, which is never `auto`; `rule` replaces the bundle's own.
+
+        Raises:
+            UnknownTierError: no such tier in this bundle, or a plain beam was asked of the exact scan.
+        """
+        self.check(tier)
+        if tier == EXACT:
+            if strategy == "beam":
+                raise UnknownTierError("The tier 'exact' ranks with the PRM; it cannot run as strategy 'beam'.")
+            return Choice(requested, EXACT, reason, None, k, k)
+        plan = self._plan(TIERS[SEARCHES.index(tier)], strategy, rule or self.rule).at_least(k)
+        return Choice(requested, tier, reason, plan, plan.levels[-1].k_keep, plan.levels[-1].k_plus)
+
+    def k_plus(self, tier: str, k: int) -> int:
+        """Candidates a level at this search tier when k items are asked for: what its cost grows with."""
+        widths = TIERS[SEARCHES.index(tier)]
+        return widths.k_plus if k <= widths.k_keep else max(k, widths.k_plus * k // widths.k_keep)
+
+    def between(self, lowest: str | None, highest: str | None) -> tuple[str, ...]:
+        """The walk inside the bounds, cheapest first; where no walked tier lies inside, the bound next to the walk.
+
+        Never empty. Of bounds that contradict each other the highest holds; `exact` as a bound leaves the walk's top.
+
+        Raises:
+            UnknownTierError: a bound is not a tier of this bundle.
+        """
+        for bound in (lowest, highest):
+            if bound is not None:
+                self.check(bound)
+        first, last = self.walk[0], self.walk[-1]
+        top = _place(highest, EXACT)
+        bottom = min(_place(last if lowest == EXACT else lowest, SEARCHES[0]), top)
+        inside = tuple(name for name in self.walk if bottom <= _place(name) <= top)
+        return inside or (SEARCHES[top if top < _place(first) else bottom],)
+
+    def _plan(self, tier: Tier, strategy: Strategy, rule: Rule) -> Plan:
         use_prm = tier.use_prm and strategy == "guided"
         k_plus = tier.k_plus if use_prm else tier.k_keep
-        return Plan.uniform(self.depth, tier.k_keep, k_plus, use_prm=use_prm, rule=self.rule)
+        return Plan.uniform(self.depth, tier.k_keep, k_plus, use_prm=use_prm, rule=rule)
+
+
+def _place(name: str | None, default: str = EXACT) -> int:
+    """Where a tier stands among all, cheapest first; the exact scan stands last."""
+    return (*SEARCHES, EXACT).index(name or default)

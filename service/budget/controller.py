@@ -1,0 +1,150 @@
+"""Which tier an `auto` request gets: the cheapest that its difficulty, the load, its time and its bounds allow."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from service.budget.cost import Costs
+from service.budget.ladder import SEARCHES, Ladder
+
+Reason = Literal["best", "difficulty", "deadline", "load", "bounds", "frozen"]
+SAFETY = 1.3  # a tier fits where so many times its cost is left
+
+
+@dataclass(frozen=True)
+class Signals:
+    """What is known when level 1 is done. `remaining_s`: until the deadline, inf for none; `backlog`: requests queued
+    behind; `batch`: requests decided together; `difficulty`: None where it was not measured; `k`: items asked for;
+    `lowest`, `highest`: bounds of an experiment; `now`: seconds on a monotonic clock.
+    """
+
+    now: float
+    remaining_s: float = float("inf")
+    backlog: int = 0
+    batch: int = 1
+    difficulty: float | None = None
+    k: int = 10
+    lowest: str | None = None
+    highest: str | None = None
+
+
+@dataclass(frozen=True)
+class Decision:
+    tier: str
+    reason: Reason
+
+
+class Controller:
+    """Signals → tier. `thresholds`: a difficulty of at most thresholds[i] needs no more than walk[i].
+
+    Load sets a ceiling: the best tier at which everything waiting would be done within `target_s`. It falls at once
+    and rises one step per `hold_s` of calm, so that a queue that comes and goes does not make tiers flap.
+    `decide` is called by the thread that owns the device; everything else by any thread.
+    """
+
+    def __init__(
+        self, ladder: Ladder, costs: Costs, thresholds: Sequence[float], target_s: float, hold_s: float = 0.25
+    ) -> None:
+        self.costs = costs
+        self._ladder = ladder
+        self._thresholds = tuple(thresholds[: len(ladder.walk) - 1])
+        self._target_s, self._hold_s = target_s, hold_s
+        self._ceiling, self._since = len(ladder.walk) - 1, float("-inf")
+        self._frozen: str | None = None
+
+    @property
+    def ceiling(self) -> str:
+        """The best tier that the load allows."""
+        return self._ladder.walk[self._ceiling]
+
+    @property
+    def frozen(self) -> str | None:
+        """The tier every `auto` request gets, if it was frozen."""
+        return self._frozen
+
+    def freeze(self, tier: str | None) -> None:
+        """Give every `auto` request this tier, whatever the signals; None thaws.
+
+        Raises:
+            UnknownTierError: the bundle has no such tier.
+        """
+        if tier is not None:
+            self._ladder.check(tier)
+        self._frozen = tier
+
+    def decide(self, signals: Signals) -> Decision:
+        """The lowest of what difficulty needs, load allows and time allows, then moved inside the bounds."""
+        frozen = self._frozen
+        self._follow(signals)
+        if frozen is not None:
+            return Decision(frozen, "frozen")
+        step, reason = self._needed(signals.difficulty)
+        if self._ceiling < step:
+            step, reason = self._ceiling, "load"
+        if (fitting := self._fitting(signals)) < step:
+            step, reason = fitting, "deadline"
+        return self._bounded(self._ladder.walk[step], reason, signals)
+
+    def admit(self, backlog: int, remaining_s: float, now: float) -> float | None:  # noqa: ARG002
+        """None = come in; else seconds until the queue is drained: even at the lowest tier it would be late.
+
+        An empty queue lets everyone in: best so far beats nothing, and only served batches correct the costs.
+        """
+        if backlog <= 0:
+            return None
+        wait = self._whole(0, backlog)
+        return None if wait + self._whole(0, 1) <= remaining_s else wait
+
+    def observe(self, tier: str, k_plus: int, batch: int, seconds: float) -> None:
+        """A batch of this tier took so long; see Costs.observe."""
+        self.costs.observe(tier, k_plus, batch, seconds)
+
+    def _needed(self, difficulty: float | None) -> tuple[int, Reason]:
+        top = len(self._ladder.walk) - 1
+        if difficulty is None or not self._thresholds:
+            return top, "best"
+        step = sum(not difficulty <= threshold for threshold in self._thresholds)
+        return step, "best" if step == top else "difficulty"
+
+    def _fitting(self, signals: Signals) -> int:
+        """The best step whose cost, with some safety, fits the time left; 0 where none does."""
+        if signals.remaining_s == float("inf"):
+            return len(self._ladder.walk) - 1
+        return self._best(lambda step: SAFETY * self._part(step, signals.batch, signals.k) <= signals.remaining_s)
+
+    def _follow(self, signals: Signals) -> None:
+        """Move the load's ceiling: down at once, up one step for every `hold_s` since it last had to hold."""
+        waiting = signals.backlog
+
+        def drains(step: int) -> bool:
+            return self._part(step, signals.batch) + self._whole(step, waiting) <= self._target_s
+
+        wanted, calm = self._best(drains), signals.now - self._since
+        if wanted <= self._ceiling:
+            self._ceiling, self._since = wanted, max(self._since, signals.now)
+        elif calm >= self._hold_s:
+            steps = wanted if calm >= wanted * self._hold_s else int(calm / self._hold_s)
+            self._ceiling, self._since = min(wanted, self._ceiling + steps), self._since + steps * self._hold_s
+
+    def _best(self, suits: Callable[[int], bool]) -> int:
+        return next((step for step in reversed(range(len(self._ladder.walk))) if suits(step)), 0)
+
+    def _part(self, step: int, batch: int, k: int = 1) -> float:
+        """Seconds of the levels after the first."""
+        tier = self._ladder.walk[step]
+        return self.costs.estimate(tier, self._ladder.k_plus(tier, k), batch)
+
+    def _whole(self, step: int, batch: int) -> float:
+        return self.costs.level1(batch) + self._part(step, batch)
+
+    def _bounded(self, tier: str, reason: Reason, signals: Signals) -> Decision:
+        known = self._ladder.names
+        lowest = signals.lowest if signals.lowest in known else None
+        highest = signals.highest if signals.highest in known else None
+        if lowest is None and highest is None:
+            return Decision(tier, reason)
+        walk = self._ladder.between(lowest, highest)
+        if tier in walk:
+            return Decision(tier, reason)
+        below = SEARCHES.index(tier) < SEARCHES.index(walk[0])
+        return Decision(walk[0] if below else walk[-1], "bounds")
