@@ -1,7 +1,4 @@
-"""How a search came about, for `explain`: what each level expanded, what the PRM kept, and the path of every item.
-
-A prefix is *rescued* when the PRM kept it although its log-probability alone would have cut it from the K' beam.
-"""
+"""How a search came about, for `explain`: what each level expanded, what the PRM kept, and the path of every item."""
 
 from dataclasses import dataclass
 
@@ -9,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.search.guided import Found, Step
+from service.search.spent import LevelSpent, spent
 from service.search.trie import Trie
 
 SHOWN = 8  # candidates listed per level from either end: the most probable and the best rewarded
@@ -51,20 +49,12 @@ class PathStep:
     rescued: bool
 
 
-def rescued(step: Step) -> int:
-    """How many legal prefixes the PRM kept that a beam of the same width would have cut."""
-    if step.pruned is None:
-        return 0
-    order, log_prob = step.pruned.order.numpy()[0], step.pruned.kept.log_prob.numpy()[0]
-    return int(np.count_nonzero((order >= len(order)) & np.isfinite(log_prob)))
-
-
 class Explanation:
-    """The trace of the first request of a search; built where the tensors live."""
+    """The trace of one request (`row` of the batch) of a search; built where the tensors live."""
 
-    def __init__(self, found: Found, trie: Trie) -> None:
+    def __init__(self, found: Found, trie: Trie, row: int = 0) -> None:
         self._trie = trie
-        self._levels = [_Level(step) for step in found.steps]
+        self._levels = [_Level(step, spent(step)[row], row) for step in found.steps]
 
     def levels(self) -> tuple[LevelTrace, ...]:
         return tuple(level.trace() for level in self._levels)
@@ -79,22 +69,21 @@ class Explanation:
 class _Level:
     """One step on the host, candidates in order of log-probability."""
 
-    def __init__(self, step: Step) -> None:
+    def __init__(self, step: Step, counts: LevelSpent, row: int) -> None:
         children = step.expansion.children
-        self.number = step.level + 1
-        self.node, self.prefix = children.node.numpy()[0], children.prefix.numpy()[0]
-        self.log_prob = children.log_prob.numpy()[0]
+        self.number, self.counts = step.level + 1, counts
+        self.node, self.prefix = children.node.numpy()[row], children.prefix.numpy()[row]
+        self.log_prob = children.log_prob.numpy()[row]
         self.legal: Bools = np.isfinite(self.log_prob)
         width = len(self.node)
-        self.reward = step.pruned.all_rewards.numpy()[0] if step.pruned else None
-        order = step.pruned.order.numpy()[0] if step.pruned else np.arange(width)
+        self.reward = step.pruned.all_rewards.numpy()[row] if step.pruned else None
+        order = step.pruned.order.numpy()[row] if step.pruned else np.arange(width)
         self.kept: Bools = np.isin(np.arange(width), order) & self.legal
         self.rescued: Bools = self.kept & (np.arange(width) >= len(order))
 
     def trace(self) -> LevelTrace:
-        kept, rescued_ = int(self.kept.sum()), int(self.rescued.sum())
-        shown = tuple(self._candidate(at) for at in self._shown())
-        return LevelTrace(self.number, int(self.legal.sum()), kept, rescued_, self._entropy(), shown)
+        shown, counts = tuple(self._candidate(at) for at in self._shown()), self.counts
+        return LevelTrace(self.number, counts.expanded, counts.kept, counts.rescued, counts.entropy, shown)
 
     def steps(self, nodes: list[int]) -> list[PathStep]:
         at_node = {node: at for at, node in enumerate(self.node.tolist()) if self.legal[at]}
@@ -107,14 +96,6 @@ class _Level:
         best = likely[np.argsort(-self.reward[likely], kind="stable")]
         wanted = set(likely[:SHOWN].tolist()) | set(best[:SHOWN].tolist())
         return [int(at) for at in best if at in wanted]
-
-    def _entropy(self) -> float | None:
-        if self.reward is None or not self.legal.any():
-            return None
-        reward = self.reward[self.legal].astype(np.float64)
-        weight = np.exp(reward - reward.max())
-        p = weight / weight.sum()
-        return _round(-(p * np.log(np.maximum(p, np.finfo(np.float64).tiny))).sum())
 
     def _reward(self, at: int) -> float | None:
         return None if self.reward is None else _round(self.reward[at])

@@ -13,12 +13,16 @@ I32 = NDArray[np.int32]
 
 @dataclass(frozen=True)
 class History:
-    """A history as rows: `rows` [T] the newest known items, oldest first; `seen` all known rows; the rest counted."""
+    """A history as rows: `rows` [T] the newest known items, oldest first; `seen` all known rows; the rest counted.
+
+    `stored`: it came from the store, not with the request.
+    """
 
     rows: I32
     seen: frozenset[int]
     unknown: int
     truncated: int
+    stored: bool = False
 
 
 def resolve(catalogue: Catalogue, ids: Sequence[str], limit: int) -> History:
@@ -34,11 +38,17 @@ def rows_of(catalogue: Catalogue, ids: Sequence[str]) -> list[int]:
 
 
 def tokens(catalogue: Catalogue, rows: I32) -> tuple[I32, I32, I32]:
-    """A batch of one for the encoder: codes [1,T,d], items [1,T], lengths [1]."""
-    return catalogue.sids[rows - 1][None], rows[None], np.array([len(rows)], np.int32)
+    """A batch of one for the encoder: codes [1,T,d], items [1,T] (0 where no row was learned), lengths [1]."""
+    items = np.where(rows > catalogue.learned, np.int32(0), rows)
+    return catalogue.sids[rows - 1][None], items[None], np.array([len(rows)], np.int32)
 
 
-def popular(catalogue: Catalogue, excluded: Collection[int], k: int) -> list[int]:
-    """The k most popular rows that are not excluded, best first."""
-    head = catalogue.by_popularity[: k + len(excluded)].tolist()
+def popular(
+    catalogue: Catalogue, excluded: Collection[int], k: int, allowed_rows: NDArray[np.bool_] | None = None
+) -> list[int]:
+    """The k most popular rows on offer that are neither excluded nor, with a mask [I+1], False in it; best first."""
+    ranked = catalogue.by_popularity
+    if allowed_rows is not None:
+        ranked = ranked[allowed_rows.take(ranked)]
+    head = ranked[: k + len(excluded)].tolist()
     return [row for row in head if row not in excluded][:k]

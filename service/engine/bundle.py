@@ -1,9 +1,11 @@
 """Load a bundle: verify every hash, read catalogue and tables, build the trie (design section 3)."""
 
+import hashlib
 import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,7 @@ from service.search.trie import Trie
 
 I32 = NDArray[np.int32]
 F32 = NDArray[np.float32]
+BELOW = " > "  # between the parts of a category's path
 
 
 class BundleError(StartError):
@@ -29,7 +32,12 @@ class BundleError(StartError):
 
 @dataclass(frozen=True)
 class Catalogue:
-    """I items; row r (1-based) is ids[r - 1]. category, brand: codes into the name lists. samples: made histories."""
+    """I items; row r (1-based) is ids[r - 1], for good: later revisions only append rows.
+
+    category, brand int32 [I]: codes into the name lists, -1 = unknown. samples: made histories. by_popularity: rows
+    of the items on offer, most popular first; a retired item is in `rows` alone. The last `added` rows came after
+    training: they have codes and no learned row.
+    """
 
     ids: tuple[str, ...]
     rows: Mapping[str, int]
@@ -41,25 +49,66 @@ class Catalogue:
     brand: I32
     samples: tuple[tuple[str, ...], ...]
     by_popularity: I32
+    added: int = 0
+
+    @property
+    def learned(self) -> int:
+        """Rows 1 .. learned have a row in the item table."""
+        return len(self.ids) - self.added
+
+    @cached_property
+    def category_codes(self) -> Mapping[str, list[int]]:
+        """Every category, and every path above one ("Beauty" above "Beauty > Bath"), to the codes it covers."""
+        codes: dict[str, list[int]] = {}
+        for code, name in enumerate(self.categories):
+            parts = name.split(BELOW) if name else []
+            for count in range(1, len(parts) + 1):
+                codes.setdefault(BELOW.join(parts[:count]), []).append(code)
+        return codes
+
+    @cached_property
+    def brand_codes(self) -> Mapping[str, list[int]]:
+        """Every brand to its code, as a list of one."""
+        return {name: [code] for code, name in enumerate(self.brands) if name}
 
 
 @dataclass(frozen=True)
 class Tables:
-    """item_rows f32 [I+1, D] for the encoder; node_rows f32 [N, D], a row per trie node, for the PRM."""
+    """item_rows f32 [learned+1, D] for the encoder; node_rows f32 [N, D], a row per trie node, for the PRM.
+
+    code_rows f32 [d, M, D]: what a prefix without a learned row falls back to is the sum of those of its codes.
+    """
 
     item_rows: F32
     node_rows: F32
+    code_rows: F32
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A verified bundle. Graph files stay on disk until an engine opens them."""
+    """A verified bundle. Graph files stay on disk until an engine opens them.
+
+    A revised one (service.engine.revision) has the graphs and learned rows of its `origin`, the bundle as loaded.
+    """
 
     path: Path
     manifest: Manifest
     catalogue: Catalogue
     trie: Trie
     tables: Tables
+    revision: int = 0
+    origin: "Bundle | None" = None
+
+    @property
+    def version(self) -> str:
+        """The manifest's, which in a revised bundle tells the changes too."""
+        return self.manifest.version
+
+    @property
+    def encoder_digest(self) -> str:
+        """Names what an encoding depends on beside the history: the encoder and the learned tables; 32 hex digits."""
+        hashes = (self.manifest.files[name] for name in (contract.ENCODER.file, contract.TABLES))
+        return hashlib.blake2b("".join(hashes).encode(), digest_size=16).hexdigest()
 
     def graph(self, signature: contract.GraphSignature) -> Path:
         return self.path / signature.file
@@ -145,7 +194,7 @@ def _catalogue(file: Path, manifest: Manifest) -> Catalogue:
             brands=tuple(map(str, arrays["brands"])),
             brand=arrays["brand"].astype(np.int32),
             samples=tuple(tuple(ids[row - 1] for row in rows) for rows in histories),
-            by_popularity=(np.argsort(-popularity, kind="stable") + 1).astype(np.int32),
+            by_popularity=most_popular(popularity, np.arange(1, len(ids) + 1, dtype=np.int32)),
         )
     except (KeyError, ValueError, IndexError) as error:
         raise BundleError(f"{file}: a column is missing or malformed ({error}).") from error
@@ -156,6 +205,11 @@ def _catalogue(file: Path, manifest: Manifest) -> Catalogue:
     if catalogue.sids.max() >= manifest.codebook:
         raise BundleError(f"{file}: holds a code beyond the codebook of {manifest.codebook} in the manifest.")
     return catalogue
+
+
+def most_popular(popularity: I32, rows: I32) -> I32:
+    """These rows (1-based, ascending), most popular first; equally popular ones by row."""
+    return rows[np.argsort(-popularity[rows - 1], kind="stable")]
 
 
 def _tables(file: Path, manifest: Manifest, trie: Trie) -> Tables:
@@ -174,7 +228,7 @@ def _tables(file: Path, manifest: Manifest, trie: Trie) -> Tables:
         residual = np.concatenate([residual, item_rows[trie.leaf_row]])
     if residual.shape != (trie.nodes - 1, width):
         raise BundleError(f"{file}: {len(residual)} prefix rows for {trie.nodes - 1} prefixes.")
-    return Tables(item_rows, node_rows(trie, codes, residual))
+    return Tables(item_rows, node_rows(trie, codes, residual), codes)
 
 
 def node_rows(trie: Trie, codes: F32, residual: F32) -> F32:

@@ -5,29 +5,19 @@ and obey every rule a real engine obeys: legality masks, filler rows, ordering, 
 """
 
 import zlib
-from dataclasses import dataclass
-from typing import Any
+from copy import copy
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from service.engine.protocol import F16, F32, I32, Beams, Bool, Context, Expansion, Pruned
+from service.engine.protocol import F16, F32, I32, Beams, Bool, Context, Expansion, HostTensor, Pruned
 from service.search.trie import Trie
 
 U64 = NDArray[np.uint64]
 
 LOG_PROB_SALT = 0x9E3779B97F4A7C15
 REWARD_SALT = 0xD1B54A32D192ED03
-
-
-@dataclass(frozen=True)
-class HostTensor:
-    """An array that never left the host."""
-
-    array: NDArray[Any]
-
-    def numpy(self) -> NDArray[Any]:
-        return self.array
 
 
 class FakeEngine:
@@ -42,6 +32,12 @@ class FakeEngine:
         self.width = width
         self.history_limit = history_limit
         self.has_scan = has_scan
+
+    def over(self, trie: Trie) -> Self:
+        """The same engine over another trie."""
+        other = copy(self)
+        other.trie, other.depth = trie, trie.depth
+        return other
 
     def encode(self, codes: I32, items: I32, lengths: I32) -> F16:
         """[B,T,D]: position t hashes the items up to t, as a causal encoder would; zero beyond the length."""
@@ -60,6 +56,9 @@ class FakeEngine:
     def root(self, batch: int) -> Beams:
         prefix = np.full((batch, 1, self.depth), -1, np.int32)
         return _beams(np.zeros((batch, 1), np.int32), prefix, np.zeros((batch, 1), np.float32))
+
+    def beams(self, node: I32, prefix: I32, log_prob: F32) -> Beams:
+        return _beams(node, prefix, log_prob)
 
     def expand(self, context: Context, beams: Beams, level: int, k_plus: int) -> Expansion:
         count = min(k_plus, beams.width * self.trie.branching(level))

@@ -5,7 +5,8 @@ The tables and trie arrays become device tensors once; the beam travels from gra
 
 import logging
 import os
-from typing import Any, Literal
+from copy import copy
+from typing import Any, Literal, Self
 
 import numpy as np
 import onnxruntime as ort
@@ -40,9 +41,6 @@ class OnnxEngine:
     """
 
     def __init__(self, bundle: Bundle, device: Device = "auto", threads: int = 1) -> None:
-        self.bundle, self.trie = bundle, bundle.trie
-        self.depth, self.model_version = bundle.manifest.depth, bundle.manifest.tag
-        self.history_limit, self.has_scan = bundle.manifest.dims.history, bundle.manifest.exact
         self.device = choose_device(device)
         try:
             self._sessions = _sessions(bundle, self.device, threads)
@@ -53,6 +51,25 @@ class OnnxEngine:
             self.device = "cpu"
             self._sessions = _sessions(bundle, "cpu", threads)
         self.providers = tuple(self._sessions[contract.ENCODER.file].get_providers())
+        self._hold(bundle)
+
+    def over(self, bundle: Bundle) -> Self:
+        """An engine over a revision of this bundle: the sessions are shared, only trie and tables are its own.
+
+        Raises:
+            ValueError: the bundle has other graphs.
+        """
+        if any(bundle.manifest.files[name] != self.bundle.manifest.files[name] for name in self._sessions):
+            raise ValueError(f"{bundle.manifest.tag} has other graphs than {self.model_version}")
+        other = copy(self)
+        other._hold(bundle)
+        return other
+
+    def _hold(self, bundle: Bundle) -> None:
+        """Take the bundle's arrays to the device."""
+        self.bundle, self.trie = bundle, bundle.trie
+        self.depth, self.model_version = bundle.manifest.depth, bundle.manifest.tag
+        self.history_limit, self.has_scan = bundle.manifest.dims.history, bundle.manifest.exact
         tables, trie = bundle.tables, bundle.trie
         self._item_rows, self._node_rows = self._put(tables.item_rows), self._put(tables.node_rows)
         self._leaf_rows = self._put(tables.node_rows[trie.first_leaf :]) if self.has_scan else None
@@ -75,6 +92,10 @@ class OnnxEngine:
         node = np.zeros((batch, 1), np.int32)
         prefix = np.full((batch, 1, self.depth), -1, np.int32)
         return Beams(self._put(node), self._put(prefix), self._put(np.zeros((batch, 1), np.float32)), 1)
+
+    def beams(self, node: I32, prefix: I32, log_prob: F32) -> Beams:
+        """Prefixes chosen on the host, put on the device."""
+        return Beams(self._put(node), self._put(prefix), self._put(log_prob), node.shape[1])
 
     def expand(self, context: Context, beams: Beams, level: int, k_plus: int) -> Expansion:
         """The k_plus most probable legal children; fewer only where the beams cannot have so many."""
@@ -117,7 +138,7 @@ class OnnxEngine:
         """Exact ranking of all leaves: nodes int32 and rewards [B,k]; None where the PRM's form forbids it."""
         if self._leaf_rows is None:
             return None
-        count = min(k, len(self.bundle.catalogue.ids))
+        count = min(k, self.trie.nodes - self.trie.first_leaf)
         feeds = {"memory": context.memory, "lengths": context.lengths, "leaf_rows": self._leaf_rows}
         leaf, reward = self._run(contract.SCAN, feeds | {"allowed": context.allowed, "k": self._scalar(count)})
         nodes: I32 = leaf.numpy() + np.int32(self.trie.first_leaf)

@@ -19,6 +19,16 @@ class Tensor(Protocol):
 
 
 @dataclass(frozen=True)
+class HostTensor:
+    """An array on the host that takes a tensor's place."""
+
+    array: NDArray[Any]
+
+    def numpy(self) -> NDArray[Any]:
+        return self.array
+
+
+@dataclass(frozen=True)
 class Context:
     """A batch of encodings ready to be searched: memory f16 [B,T,D], lengths int32 [B], allowed bool [B,N]."""
 
@@ -76,6 +86,10 @@ class Engine(Protocol):
 
     def root(self, batch: int) -> Beams:
         """The beam every search starts from: the trie's root with log-probability 0, one row a request."""
+        ...
+
+    def beams(self, node: I32, prefix: I32, log_prob: F32) -> Beams:
+        """Prefixes chosen on the host: node [B,K], prefix [B,K,d], log_prob [B,K]."""
         ...
 
     def expand(self, context: Context, beams: Beams, level: int, k_plus: int) -> Expansion:

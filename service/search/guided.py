@@ -4,14 +4,14 @@ The same loop serves online requests and offline evaluation. It does no I/O and 
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.engine.protocol import Beams, Context, Engine, Expansion, Pruned
-from service.search.plan import Level, Plan
+from service.search.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -64,45 +64,38 @@ def search(engine: Engine, context: Context, plan: Plan, k: int, deadline: Deadl
     """
     deadline = deadline or Deadline()
     plan = plan.at_least(k)
-    beams, steps, degraded = engine.root(context.batch), [], False
-    for number, level in enumerate(plan.levels):
-        late = number > 0 and deadline.passed()
-        degraded |= late
-        step = _step(engine, context, beams, number, Level(k, k) if late else level, plan, deadline.clock, late)
-        steps.append(step)
-        beams = step.kept
-    return _rank(steps, plan.rule.leaf, k, degraded)
+    beams, steps, late = engine.root(context.batch), [], False
+    for number in range(len(plan.levels)):
+        late = number > 0 and (late or deadline.passed())
+        steps.append(step(engine, context, beams, number, plan.hurried(k) if late else plan, deadline.clock))
+        beams = steps[-1].kept
+    return rank(steps, plan.rule.leaf, k, late)
 
 
-def _step(
-    engine: Engine,
-    context: Context,
-    beams: Beams,
-    number: int,
-    level: Level,
-    plan: Plan,
-    clock: Callable[[], float],
-    late: bool,
-) -> Step:
+def step(engine: Engine, context: Context, beams: Beams, number: int, plan: Plan, clock: Callable[[], float]) -> Step:
+    """One level: expand, and prune where the plan uses the PRM."""
+    level = plan.levels[number]
     start = clock()
     expansion = engine.expand(context, beams, number, level.k_plus)
     middle = clock()
     pruned = None
-    if plan.use_prm and not late:
+    if plan.use_prm:
         pruned = engine.prune(context, expansion.children, number, level.k_keep, plan.weight(number))
     return Step(number, expansion, pruned, middle - start, clock() - middle)
 
 
-def _rank(steps: list[Step], weight: float, k: int, degraded: bool) -> Found:
+def rank(steps: Sequence[Step], weight: float, k: int, degraded: bool) -> Found:
+    """The k best leaves after the last step, on the host."""
     last = steps[-1]
     log_prob = last.kept.log_prob.numpy()[:, :k]
     reward = last.pruned.reward.numpy()[:, :k] if last.pruned else None
-    score = log_prob if reward is None else _score(reward, log_prob, weight)
+    score = log_prob if reward is None else scores(reward, log_prob, weight)
     node, prefix = last.kept.node.numpy()[:, :k], last.kept.prefix.numpy()[:, :k]
     return Found(node, prefix, log_prob, score, reward, tuple(steps), degraded)
 
 
-def _score(reward: NDArray[np.float32], log_prob: NDArray[np.float32], weight: float) -> NDArray[np.float32]:
+def scores(reward: NDArray[np.float32], log_prob: NDArray[np.float32], weight: float) -> NDArray[np.float32]:
+    """reward + weight · log-probability, any shape; -inf where there is only filler."""
     if weight == 0.0:
         return np.where(np.isneginf(log_prob), log_prob, reward)
     return reward + np.float32(weight) * log_prob

@@ -44,6 +44,10 @@ class Plan:
         """The same plan, wide enough to return k items: K' ≥ k at every level, K+ grown in proportion."""
         return replace(self, levels=tuple(_widen(level, k) for level in self.levels))
 
+    def hurried(self, k: int) -> "Plan":
+        """What is left of the plan once the deadline has passed: a plain beam of k."""
+        return replace(self, levels=(Level(k, k),) * len(self.levels), use_prm=False)
+
 
 def _widen(level: Level, k: int) -> Level:
     if level.k_keep >= k:

@@ -4,13 +4,14 @@ import math
 
 import numpy as np
 import pytest
-from fake_service import made_catalogue
+from made import made_catalogue
 
 from service.engine.fake import FakeEngine
-from service.explain import SHOWN, Explanation, rescued
+from service.explain import SHOWN, Explanation
 from service.items import tokens
 from service.search.guided import Found, search
 from service.search.plan import Plan
+from service.search.spent import spent
 from service.search.trie import build, legal
 
 CATALOGUE = made_catalogue(items=600, depth=3, codes=9, seed=5)
@@ -32,7 +33,7 @@ def test_levels_count_what_was_expanded_kept_and_rescued() -> None:
     assert [level.level for level in levels] == [1, 2, 3]
     assert [level.expanded for level in levels] == [9, 48, 48]
     assert [level.kept for level in levels] == [9, 12, 12]
-    assert [level.rescued for level in levels] == [rescued(step) for step in GUIDED.steps]
+    assert [level.rescued for level in levels] == [spent(step)[0].rescued for step in GUIDED.steps]
     assert levels[0].rescued == 0
     assert levels[1].rescued > 0
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from fake_service import made_catalogue
+from made import made_catalogue
 
 from service.engine.fake import FakeEngine
 from service.engine.protocol import Beams, Context, Engine
@@ -96,6 +96,14 @@ def test_a_scan_pads_with_minus_infinity_or_does_not_exist() -> None:
     assert scanned is not None
     assert np.isfinite(scanned[1][0]).tolist() == [True, True, False, False, False]
     assert FakeEngine(TRIE, has_scan=False).scan(context([[1]]), 5) is None
+
+
+def test_it_is_itself_over_another_trie() -> None:
+    other = FakeEngine(TRIE, width=5, history_limit=7, has_scan=False).over(build(CATALOGUE.sids[:, :2], [1, 2]))
+    assert (other.width, other.history_limit, other.has_scan) == (5, 7, False)
+    assert (other.depth, other.trie.leaf_row.tolist()) == (2, [1, 2])
+    assert ENGINE.over(TRIE).scan(context([[1]]), 5) is not None
+    assert ENGINE.depth == 3
 
 
 def test_the_weight_moves_the_order_from_reward_to_probability() -> None:

@@ -1,8 +1,11 @@
 """Ids to rows and back, unknown ones counted, the popular in their order."""
 
-from fake_service import made_catalogue
+from dataclasses import replace
+
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from made import made_catalogue
 
 from service.items import popular, resolve, rows_of, tokens
 
@@ -27,12 +30,34 @@ def test_the_popular_are_the_most_popular_that_are_left(excluded: frozenset[int]
     assert rows == expected[:k]
 
 
+@given(st.frozensets(st.integers(1, 50)), st.frozensets(st.integers(1, 50)), st.integers(1, 60))
+def test_the_popular_respect_a_filter(excluded: frozenset[int], allowed: frozenset[int], k: int) -> None:
+    mask = np.isin(np.arange(51), list(allowed))
+    expected = [row for row in CATALOGUE.by_popularity.tolist() if row in allowed and row not in excluded]
+    assert popular(CATALOGUE, excluded, k, mask) == expected[:k]
+
+
+def test_what_is_not_on_offer_is_not_popular() -> None:
+    best, second, *_ = CATALOGUE.by_popularity.tolist()
+    fewer = replace(CATALOGUE, by_popularity=CATALOGUE.by_popularity[1:])
+    assert popular(fewer, (), 1) == [second]
+    assert popular(fewer, (), 50, np.arange(51) == best) == []
+
+
 def test_tokens_are_a_batch_of_one() -> None:
     rows = resolve(CATALOGUE, CATALOGUE.ids[3:6], 10).rows
     codes, items, lengths = tokens(CATALOGUE, rows)
     assert codes.tolist() == [CATALOGUE.sids[3:6].tolist()]
     assert (items.tolist(), lengths.tolist()) == ([[4, 5, 6]], [3])
     assert {array.dtype.name for array in (codes, items, lengths)} == {"int32"}
+
+
+def test_an_item_without_a_learned_row_is_read_by_its_codes() -> None:
+    grown = replace(CATALOGUE, added=2)
+    rows = np.array([48, 49, 50], np.int32)
+    codes, items, lengths = tokens(grown, rows)
+    assert codes.tolist() == [CATALOGUE.sids[47:50].tolist()]
+    assert (items.tolist(), lengths.tolist(), items.dtype.name) == ([[48, 0, 0]], [3], "int32")
 
 
 def test_rows_of_keeps_order_and_repeats() -> None:

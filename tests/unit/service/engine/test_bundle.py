@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 from tiny import BUNDLE_ITEMS, CODES, DEPTH, Bundles, made_sids
 
 from models.manifest import sha256
-from service.engine.bundle import BundleError, load
+from service.engine.bundle import Bundle, BundleError, load
 from service.errors import StartError
 
 ARRAYS = ("catalogue.npz", "tables.npz")
@@ -70,6 +71,30 @@ def test_a_whole_bundle_says_what_was_exported(bundles: Bundles) -> None:
     assert (catalogue.categories, catalogue.brands) == (("all > some",), ("a brand",))
     assert not catalogue.category.any()
     assert (bundle.trie.depth, bundle.trie.leaf_count[0]) == (DEPTH, BUNDLE_ITEMS)
+
+
+def test_a_bundle_as_loaded_is_no_revision(bundles: Bundles) -> None:
+    bundle = load(bundles.inner)
+    assert (bundle.version, bundle.revision, bundle.origin) == ("1", 0, None)
+    assert bundle.catalogue.learned == BUNDLE_ITEMS
+    assert dict(bundle.catalogue.category_codes) == {"all": [0], "all > some": [0]}
+    assert dict(bundle.catalogue.brand_codes) == {"a brand": [0]}
+    with np.load(bundles.inner / "tables.npz") as stored:
+        assert np.array_equal(bundle.tables.code_rows, stored["code_rows"].astype(np.float32))
+
+
+def test_encodings_are_named_after_what_they_depend_on(bundles: Bundles) -> None:
+    bundle = load(bundles.inner)
+    digests = {name: digest_with(bundle, name) for name in FILES}
+    changed = {name for name, digest in digests.items() if digest != bundle.encoder_digest}
+    assert changed == {"encoder.onnx", "tables.npz"}
+    assert len(set(digests.values())) == 3
+    assert load(bundles.inner).encoder_digest == bundle.encoder_digest
+
+
+def digest_with(bundle: Bundle, changed: str) -> str:
+    files = bundle.manifest.files | {changed: "0" * 64}
+    return replace(bundle, manifest=bundle.manifest.model_copy(update={"files": files})).encoder_digest
 
 
 def test_the_tables_are_the_trained_rows(bundles: Bundles) -> None:

@@ -14,6 +14,7 @@ from service.engine import graphs
 from service.engine.bundle import BundleError, load
 from service.engine.graphs import DeviceError, OnnxEngine, choose_device
 from service.engine.protocol import Context, Engine
+from service.engine.revision import Change, revise
 from service.search.guided import search
 from service.search.plan import Plan
 from service.search.trie import legal
@@ -78,6 +79,29 @@ def test_more_than_there_is_cannot_be_asked_for(engine: OnnxEngine) -> None:
     first = engine.expand(given, engine.root(2), 0, 10**6).children
     assert first.width == engine.trie.branching(0)
     assert engine.prune(given, first, 0, 10**6, 0.0).kept.width == first.width
+
+
+def test_an_engine_over_a_revision_shares_the_sessions_and_leaves_the_first_alone(engine: OnnxEngine) -> None:
+    gone = engine.bundle.catalogue.ids[:30]
+    before = engine.scan(some_context(engine), BUNDLE_ITEMS)
+    other = engine.over(revise(engine.bundle, Change(retire=gone)))
+    assert other.model_version.startswith("tiny@1+c1.")
+    assert (engine.model_version, engine.trie.leaf_count[0]) == ("tiny@1", BUNDLE_ITEMS)
+    assert all(other._sessions[name] is session for name, session in engine._sessions.items())
+    after, again = other.scan(some_context(other), 10**6), engine.scan(some_context(engine), BUNDLE_ITEMS)
+    assert before is not None
+    assert after is not None
+    assert again is not None
+    assert after[0].shape == (2, BUNDLE_ITEMS - 30)
+    assert np.array_equal(before[0], again[0])
+    rows = engine.trie.rows(before[0][0])
+    expected = rows[(rows > 30) & np.isfinite(before[1][0])]
+    assert np.array_equal(other.trie.rows(after[0][0])[: len(expected)], expected), "the same order without the retired"
+
+
+def test_an_engine_stays_with_its_graphs(engine: OnnxEngine, bundles: Bundles) -> None:
+    with pytest.raises(ValueError, match="has other graphs than tiny@1"):
+        engine.over(load(bundles.cross))
 
 
 @pytest.mark.parametrize("name", ["encoder.onnx", "prm.onnx"])

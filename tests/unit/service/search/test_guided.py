@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
-from fake_service import made_catalogue
+from made import made_catalogue
 
 from service.engine.fake import FakeEngine
 from service.engine.protocol import Context

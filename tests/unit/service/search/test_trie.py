@@ -38,7 +38,9 @@ def test_nodes_are_the_prefixes_breadth_first_and_by_code(sids: I32) -> None:
         assert trie.parent[node] == number[prefix[:-1]]
         assert trie.level_start[len(prefix)] <= node < trie.level_start[len(prefix) + 1]
         assert trie.leaf_count[node] == sum(tuple(path[: len(prefix)]) == prefix for path in sids.tolist())
-    assert (trie.code[0], trie.parent[0], trie.leaf_count[0]) == (0, 0, len(sids))
+        below = range(trie.leaf_start[node], trie.leaf_start[node] + trie.leaf_count[node])
+        assert all(tuple(sids[trie.leaf_row[at] - 1][: len(prefix)]) == prefix for at in below)
+    assert (trie.code[0], trie.parent[0], trie.leaf_count[0], trie.leaf_start[0]) == (0, 0, len(sids), 0)
     assert trie.level_start[:2].tolist() == [0, 1]
 
 
@@ -71,16 +73,45 @@ def test_rows_leaves_and_paths_lead_to_each_other(sids: I32) -> None:
 
 
 @EXAMPLES
+@given(sids=some_sids(), strangers=st.lists(st.lists(st.integers(0, 6), max_size=5), max_size=10))
+def test_a_path_of_codes_is_found_or_is_none(sids: I32, strangers: list[list[int]]) -> None:
+    trie = build(sids)
+    number = {prefix: node for node, prefix in enumerate(prefixes(sids))}
+    assert all(trie.find(prefix) == node for prefix, node in number.items())
+    assert all(trie.find(codes) == number.get(tuple(codes), 0) for codes in strangers if len(codes) <= trie.depth)
+
+
+@EXAMPLES
+@given(data=st.data(), sids=some_sids())
+def test_only_some_rows_are_reachable_and_all_keep_their_number(data: st.DataObject, sids: I32) -> None:
+    everyone = list(range(1, len(sids) + 1))
+    rows = data.draw(st.lists(st.sampled_from(everyone), min_size=1, unique=True))
+    trie, alone = build(sids, rows), build(sids[np.sort(rows) - 1])
+    assert trie.row_leaf.shape == (len(sids) + 1,)
+    assert {row for row in everyone if trie.row_leaf[row]} == set(rows)
+    assert np.array_equal(trie.rows(trie.row_leaf[rows]), rows)
+    for name in ("first_child", "code", "parent", "level_start", "leaf_count", "leaf_start"):
+        assert np.array_equal(getattr(trie, name), getattr(alone, name)), name
+    assert np.array_equal(trie.leaf_row, np.sort(rows)[alone.leaf_row - 1])
+    gone = [row for row in everyone if row not in rows]
+    assert np.array_equal(legal(trie, gone), legal(trie)), "excluding what is unreachable changes nothing"
+
+
+@EXAMPLES
 @given(data=st.data(), sids=some_sids())
 def test_a_prefix_is_legal_while_an_item_below_it_is(data: st.DataObject, sids: I32) -> None:
-    trie = build(sids)
+    everyone = list(range(1, len(sids) + 1))
+    reachable = data.draw(st.lists(st.sampled_from(everyone), min_size=1, unique=True))
+    trie = build(sids, reachable)
     excluded = data.draw(st.lists(st.integers(0, len(sids)), max_size=2 * len(sids)))
-    mask = legal(trie, excluded)
-    left = [row for row in range(1, len(sids) + 1) if row not in excluded]
+    allowed = data.draw(st.none() | st.lists(st.booleans(), min_size=len(sids) + 1, max_size=len(sids) + 1))
+    mask = legal(trie, excluded, None if allowed is None else np.array(allowed))
+    left = [row for row in reachable if row not in excluded and (allowed is None or allowed[row])]
     wanted = np.zeros(trie.nodes, np.bool_)
     if left:
         wanted[0] = True
         wanted[trie.path(trie.row_leaf[left])] = True
+    assert mask.dtype == np.bool_
     assert np.array_equal(mask, wanted)
 
 
@@ -88,6 +119,9 @@ def test_masks_are_independent() -> None:
     trie = build([[0, 1], [0, 2]])
     legal(trie, [1])[:] = False
     assert legal(trie).all()
+    allowed = np.ones(3, np.bool_)
+    legal(trie, [1], allowed)[:] = False
+    assert allowed.all()
 
 
 @pytest.mark.parametrize(
@@ -110,3 +144,23 @@ def test_one_item_is_a_chain() -> None:
     assert trie.code.tolist() == [0, 4, 0, 2]
     assert trie.first_child.tolist() == [1, 2, 3, 4, 4]
     assert legal(trie, [1]).tolist() == [False] * 4
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        ([], "at least one reachable"),
+        ([0], "run from 1 to 2"),
+        ([1, 3], "run from 1 to 2"),
+        ([1, 1], "share one semantic ID"),
+    ],
+)
+def test_rows_that_are_none_are_refused(rows: list[int], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        build([[0, 1], [2, 3]], rows)
+
+
+def test_two_items_may_share_a_path_while_one_is_reachable() -> None:
+    trie = build([[0, 1], [2, 3], [0, 1]], [2, 3])
+    assert trie.row_leaf.tolist() == [0, 0, 4, 3]
+    assert trie.leaf_row.tolist() == [3, 2]

@@ -1,0 +1,236 @@
+"""One thread owns the device. Work queues up while it is busy and leaves the queue in batches.
+
+Nobody waits for company when the device is idle; under load a batch waits a moment for the size that came before.
+"""
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from service.engine.pace import Pace
+from service.search.guided import Deadline
+
+J = TypeVar("J")
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+class ExpiredError(Exception):
+    """The deadline passed while the work was still queued; it never reached the device."""
+
+
+class ClosedError(Exception):
+    """The batcher was closed before the work's turn came."""
+
+
+@dataclass(frozen=True)
+class Done(Generic[R]):
+    """A result and the seconds it waited in the queue."""
+
+    value: R
+    queue_s: float
+
+
+@dataclass
+class Ticket(Generic[J, R]):
+    """One piece of work in the queue. Only work of one lane is batched together."""
+
+    job: J
+    lane: Hashable
+    deadline: Deadline
+    submitted: float
+    loop: asyncio.AbstractEventLoop
+    future: "asyncio.Future[Done[R]]"
+    queue_s: float = 0.0
+    started: bool = False
+    settled: bool = False
+
+    def deliver(self, value: R) -> None:
+        """Hand the result to whoever waits for it; from the device thread."""
+        self._settle(lambda: self.future.set_result(Done(value, self.queue_s)))
+
+    def fail(self, error: BaseException) -> None:
+        self._settle(lambda: self.future.set_exception(error))
+
+    def _settle(self, act: Callable[[], None]) -> None:
+        if self.settled:
+            return
+        self.settled = True
+
+        def tell() -> None:
+            if not self.future.done():
+                act()
+
+        # The loop is closed only when the process is on its way out: nobody is left to tell.
+        if not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(tell)
+
+
+Work = Callable[[Sequence[Ticket[J, R]], int], None]
+
+
+class Batcher(Generic[J, R]):
+    """Runs batches of up to `limit` jobs one after another on its own thread, in order of arrival within a lane.
+
+    `work(tickets, backlog)` delivers or fails each ticket, and may deliver early; `backlog` counts what still waits.
+    A batch that raises is run again one by one, so that one poisoned job fails alone.
+    """
+
+    def __init__(self, work: Work[J, R], pace: Pace, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._work, self._pace, self._clock = work, pace, clock
+        self._queue: deque[Ticket[Any, Any] | _Call] = deque()
+        self._ready = threading.Condition()
+        self._busy_since: float | None = None
+        self._closed = False
+        self.last_size = 0
+        self._thread = threading.Thread(target=self._loop, name="device", daemon=True)
+        self._thread.start()
+
+    @property
+    def depth(self) -> int:
+        """Jobs waiting."""
+        return len(self._queue)
+
+    def busy_s(self) -> float:
+        """Seconds the batch now running has been running; 0 when idle."""
+        since = self._busy_since
+        return 0.0 if since is None else self._clock() - since
+
+    async def submit(self, job: J, lane: Hashable, deadline: Deadline) -> Done[R]:
+        """The job's result. What already runs at the deadline is waited for: it finishes early by itself.
+
+        Raises:
+            ExpiredError: the deadline passed before the job's turn came.
+            ClosedError: the batcher closed before its turn came.
+        """
+        loop = asyncio.get_running_loop()
+        ticket: Ticket[J, R] = Ticket(job, lane, deadline, self._clock(), loop, loop.create_future())
+        self._put(ticket)
+        timer = self._expiry(ticket)
+        try:
+            return await ticket.future
+        finally:
+            ticket.settled = True  # also when the caller was cancelled: nobody waits any more
+            if timer:
+                timer.cancel()
+
+    def call(self, function: Callable[[], T]) -> T:
+        """The function's result, on the device thread, between batches; blocks the caller."""
+        call = _Call(function)
+        self._put(call)
+        call.done.wait()
+        if call.error is not None:
+            raise call.error
+        result: T = call.result
+        return result
+
+    def close(self) -> None:
+        """Finish what runs, fail what waits, end the thread."""
+        with self._ready:
+            self._closed = True
+            waiting, self._queue = list(self._queue), deque()
+            self._ready.notify()
+        for one in waiting:
+            one.fail(ClosedError())
+        self._thread.join()
+
+    def _expiry(self, ticket: "Ticket[J, R]") -> asyncio.TimerHandle | None:
+        remaining = ticket.deadline.at - ticket.deadline.clock()
+        return None if remaining == float("inf") else ticket.loop.call_later(remaining, self._expire, ticket)
+
+    def _expire(self, ticket: "Ticket[J, R]") -> None:
+        """At the deadline, on the loop: what has not started yet is answered now, not when its turn comes."""
+        with self._ready:
+            if ticket.started or ticket.settled:
+                return
+            ticket.settled = True
+        ticket.future.set_exception(ExpiredError())
+
+    def _put(self, one: "Ticket[Any, Any] | _Call") -> None:
+        with self._ready:
+            if self._closed:
+                raise ClosedError
+            self._queue.append(one)
+            self._ready.notify()
+
+    def _loop(self) -> None:
+        while (batch := self._next()) is not None:
+            if not batch:
+                continue
+            self._busy_since = started = self._clock()
+            self._run(batch, started)
+            self._busy_since = None
+            if not isinstance(batch[0], _Call):
+                self._pace.ran(len(batch), self._clock() - started, self._clock())
+
+    def _next(self) -> "list[Any] | None":
+        """The next batch; None once closed. Expired and abandoned jobs are dropped on the way."""
+        with self._ready:
+            while not self._queue and not self._closed:
+                self._ready.wait()
+            began = self._clock()
+            while not self._closed and (rest := self._pace.patience(len(self._queue), began, self._clock())) > 0:
+                self._ready.wait(rest)
+            if self._closed:
+                return None
+            return self._gather(self._clock())
+
+    def _gather(self, now: float) -> list[Any]:
+        first = self._queue.popleft()
+        if isinstance(first, _Call):
+            return [first]
+        batch: list[Any] = []
+        others: list[Any] = []
+        self._queue.appendleft(first)
+        while self._queue and len(batch) < self._pace.size:
+            one = self._queue.popleft()
+            if isinstance(one, _Call) or one.lane != first.lane:
+                others.append(one)
+            elif one.deadline.passed():
+                one.fail(ExpiredError())
+            elif not one.settled:
+                one.started, one.queue_s = True, now - one.submitted
+                batch.append(one)
+        self._queue.extendleft(reversed(others))
+        return batch
+
+    def _run(self, batch: list[Any], now: float) -> None:
+        if isinstance(batch[0], _Call):
+            batch[0].run()
+            return
+        self.last_size = len(batch)
+        try:
+            self._work(batch, len(self._queue))
+            for one in batch:
+                one.fail(RuntimeError("the batch ended with no result for this job"))
+        except Exception as error:
+            if len(batch) == 1:
+                batch[0].fail(error)
+            else:
+                for one in (ticket for ticket in batch if not ticket.settled):
+                    self._run([one], now)
+
+
+class _Call:
+    """A plain function with a place in the queue."""
+
+    def __init__(self, function: Callable[[], Any]) -> None:
+        self._function = function
+        self.done = threading.Event()
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self.result = self._function()
+        except BaseException as error:
+            self.error = error
+        self.done.set()
+
+    def fail(self, error: BaseException) -> None:
+        self.error = error
+        self.done.set()

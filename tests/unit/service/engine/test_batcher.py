@@ -1,0 +1,214 @@
+"""One thread, batches of one lane, deadlines in the queue, poisoned jobs alone."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from service.engine.batcher import Batcher, ClosedError, ExpiredError, Ticket
+from service.engine.pace import Pace
+from service.search.guided import Deadline
+
+Jobs = Sequence[Ticket[int, int]]
+
+
+class Worker:
+    """Doubles numbers; keeps what it was given; holds the device while `gate` is closed."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.backlogs: list[int] = []
+        self.threads: set[str] = set()
+        self.gate = threading.Event()
+        self.gate.set()
+        self.begun = threading.Event()
+
+    def __call__(self, tickets: Jobs, backlog: int) -> None:
+        self.begun.set()
+        self.gate.wait(10)
+        self.batches.append([ticket.job for ticket in tickets])
+        self.backlogs.append(backlog)
+        self.threads.add(threading.current_thread().name)
+        if any(ticket.job < 0 for ticket in tickets):
+            raise ValueError("a negative job")
+        for ticket in tickets:
+            ticket.deliver(2 * ticket.job)
+
+
+@contextmanager
+def opened(worker: Worker, limit: int = 8) -> Iterator[Batcher[int, int]]:
+    batcher = Batcher(worker, Pace(limit, 0.0, 1.0))
+    try:
+        yield batcher
+    finally:
+        worker.gate.set()
+        batcher.close()
+
+
+async def while_busy(worker: Worker, batcher: Batcher[int, int], then: Callable[[], Awaitable[Any]]) -> Any:
+    """What `then` returns, begun while the device is held by job 0."""
+    worker.gate.clear()
+    first = asyncio.ensure_future(batcher.submit(0, "lane", Deadline()))
+    await asyncio.to_thread(worker.begun.wait, 10)
+    result = await then()
+    worker.gate.set()
+    await first
+    return result
+
+
+def soon(seconds: float) -> Deadline:
+    return Deadline(time.perf_counter() + seconds)
+
+
+def test_what_queues_up_leaves_in_batches_of_at_most_the_limit_in_order() -> None:
+    async def run() -> None:
+        async def submit() -> list[Any]:
+            jobs = [asyncio.ensure_future(batcher.submit(job, "lane", Deadline())) for job in range(1, 20)]
+            await asyncio.sleep(0)
+            assert batcher.depth == 19
+            worker.gate.set()
+            return await asyncio.gather(*jobs)
+
+        done = await while_busy(worker, batcher, submit)
+        assert [one.value for one in done] == [2 * job for job in range(1, 20)]
+        assert all(one.queue_s > 0 for one in done)
+
+    worker = Worker()
+    with opened(worker) as batcher:
+        asyncio.run(run())
+    assert worker.batches == [[0], list(range(1, 9)), list(range(9, 17)), [17, 18, 19]]
+    assert worker.backlogs == [0, 11, 3, 0]
+    assert worker.threads == {"device"}
+
+
+def test_lanes_do_not_mix_and_keep_their_order() -> None:
+    async def run() -> None:
+        async def submit() -> Any:
+            jobs = [batcher.submit(job, "even" if job % 2 == 0 else "odd", Deadline()) for job in range(1, 9)]
+            tasks = [asyncio.ensure_future(job) for job in jobs]
+            await asyncio.sleep(0)
+            worker.gate.set()
+            return await asyncio.gather(*tasks)
+
+        await while_busy(worker, batcher, submit)
+
+    worker = Worker()
+    with opened(worker) as batcher:
+        asyncio.run(run())
+    assert worker.batches == [[0], [1, 3, 5, 7], [2, 4, 6, 8]]
+
+
+def test_an_expired_job_is_told_at_its_deadline_and_never_reaches_the_device() -> None:
+    async def run() -> None:
+        async def submit() -> None:
+            with pytest.raises(ExpiredError):  # although the device is still held
+                await batcher.submit(7, "lane", soon(0.02))
+            with pytest.raises(ExpiredError):
+                await batcher.submit(8, "lane", soon(-1))
+
+        await while_busy(worker, batcher, submit)
+        assert (await batcher.submit(9, "lane", Deadline())).value == 18
+
+    worker = Worker()
+    with opened(worker) as batcher:
+        asyncio.run(run())
+    assert worker.batches == [[0], [9]]
+
+
+def test_what_already_runs_at_its_deadline_is_waited_for() -> None:
+    async def run() -> int:
+        worker.gate.clear()
+        job = asyncio.ensure_future(batcher.submit(4, "lane", soon(0.1)))
+        await asyncio.to_thread(worker.begun.wait, 10)
+        await asyncio.sleep(0.2)
+        worker.gate.set()
+        return (await job).value
+
+    worker = Worker()
+    with opened(worker) as batcher:
+        assert asyncio.run(run()) == 8
+
+
+def test_a_cancelled_job_leaves_the_queue() -> None:
+    async def run() -> None:
+        async def submit() -> None:
+            job = asyncio.ensure_future(batcher.submit(5, "lane", Deadline()))
+            await asyncio.sleep(0)
+            job.cancel()
+            await asyncio.gather(job, return_exceptions=True)
+
+        await while_busy(worker, batcher, submit)
+        await batcher.submit(6, "lane", Deadline())
+
+    worker = Worker()
+    with opened(worker) as batcher:
+        asyncio.run(run())
+    assert worker.batches == [[0], [6]]
+
+
+def test_a_poisoned_job_fails_alone() -> None:
+    async def run() -> list[Any]:
+        async def submit() -> Any:
+            tasks = [asyncio.ensure_future(batcher.submit(job, "lane", Deadline())) for job in (1, -2, 3)]
+            await asyncio.sleep(0)
+            worker.gate.set()
+            return await asyncio.gather(*tasks, return_exceptions=True)
+
+        found: list[Any] = await while_busy(worker, batcher, submit)
+        return found
+
+    worker = Worker()
+    with opened(worker) as batcher:
+        one, poisoned, three = asyncio.run(run())
+    assert (one.value, three.value) == (2, 6)
+    assert isinstance(poisoned, ValueError)
+
+
+def test_a_job_that_was_forgotten_fails_instead_of_hanging() -> None:
+    def forget(_tickets: Jobs, _backlog: int) -> None:
+        pass
+
+    batcher: Batcher[int, int] = Batcher(forget, Pace(8, 0.0, 1.0))
+    with pytest.raises(RuntimeError, match="no result"):
+        asyncio.run(batcher.submit(1, "lane", Deadline()))
+    batcher.close()
+
+
+def test_calls_run_on_the_device_thread_and_raise_here() -> None:
+    worker = Worker()
+    with opened(worker) as batcher:
+        assert batcher.call(lambda: threading.current_thread().name) == "device"
+        with pytest.raises(ZeroDivisionError):
+            batcher.call(lambda: 1 // 0)
+
+
+def test_closing_fails_what_waits_and_refuses_what_comes() -> None:
+    async def run() -> None:
+        worker.gate.clear()
+        first = asyncio.ensure_future(batcher.submit(1, "lane", Deadline()))
+        await asyncio.to_thread(worker.begun.wait, 10)
+        waiting = asyncio.ensure_future(batcher.submit(2, "lane", Deadline()))
+        await asyncio.sleep(0)
+        closing = asyncio.ensure_future(asyncio.to_thread(batcher.close))
+        with pytest.raises(ClosedError):
+            await waiting
+        worker.gate.set()
+        assert (await first).value == 2
+        await closing
+        with pytest.raises(ClosedError):
+            await batcher.submit(3, "lane", Deadline())
+
+    worker = Worker()
+    batcher = Batcher(worker, Pace(8, 0.0, 1.0))
+    asyncio.run(run())
+
+
+def test_busy_time_is_seen_from_outside() -> None:
+    worker = Worker()
+    with opened(worker) as batcher:
+        assert batcher.busy_s() == 0.0
+        assert batcher.call(batcher.busy_s) > 0.0
