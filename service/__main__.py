@@ -13,7 +13,7 @@ from service import settings
 from service.app import create_app
 from service.errors import PromiseError
 from service.observability.logging import open_logger, route_server_log
-from service.runtime import Runtime, load_model, open_runtime
+from service.runtime import Runtime, open_runtime
 
 
 class DrainingServer(uvicorn.Server):
@@ -70,8 +70,9 @@ def run(**overrides: Any) -> None:
     """
     chosen = settings.load(**overrides)
     route_server_log(chosen.log_format, sys.stdout)
-    runtime = open_runtime(chosen, load_model(chosen), open_logger(chosen.log_format, sys.stdout))
-    runtime.logger.info("serving", model=runtime.model.tag, settings=chosen.model_dump(mode="json"))
+    runtime = open_runtime(chosen, logger=open_logger(chosen.log_format, sys.stdout))
+    models = {name: runtime.bundles.get(name).tag for name in runtime.bundles.names}
+    runtime.logger.info("serving", models=models, settings=chosen.model_dump(mode="json"))
     serve(runtime)
 
 

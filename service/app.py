@@ -1,5 +1,8 @@
 """The ASGI application over an open runtime."""
 
+import asyncio
+import contextlib
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -8,30 +11,54 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
-from service.api import health, problems, routes
+from service.api import problems
 from service.api.admission import Admission
 from service.api.middleware import BodyLimit, Observe
-from service.api.schemas import ModelName
+from service.api.reports import Reports
+from service.api.routes import admin, docs, events, experiments, figures, health, inference, recommend
 from service.api.state import State
+from service.api.tracing import telemetry
 from service.errors import PromiseError
 from service.runtime import Runtime
 
+REPORT_EVERY_S = 60.0
+TAGS = [
+    {"name": "recommend", "description": "The next items for a history."},
+    {"name": "events", "description": "What users did: stored histories and feedback."},
+    {"name": "experiments", "description": "Buckets, and what they changed."},
+    {"name": "health", "description": "For whoever starts, stops and feeds this process."},
+    {"name": "inference protocol", "description": "The same under the names of the Open Inference Protocol v2."},
+    {"name": "admin", "description": "For operators, with the admin token."},
+]
+
 
 def create_app(runtime: Runtime) -> FastAPI:
-    """Routes, middleware and error handlers; the runtime is closed when the application's lifespan ends."""
+    """Routes, middleware and error handlers; the runtime is started and closed with the application's lifespan."""
+    state = _state(runtime)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await runtime.start()
+        reporting = asyncio.create_task(
+            state.reports.watch(lambda: runtime.experiments.current, REPORT_EVERY_S), name="reports"
+        )
         yield
-        runtime.close()
+        reporting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await reporting
+        await runtime.close()
 
-    state = _state(runtime)
     app = FastAPI(
         title="Promise",
         summary="An online generative recommender whose process reward model buys accuracy with serving-time compute",
         version="1",
         lifespan=lifespan,
         redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
+        openapi_tags=TAGS,
+        generate_unique_id_function=lambda route: route.name,
+        telemetry=telemetry(runtime.settings.traces),
         middleware=[
             Middleware(Observe, state=state),
             Middleware(BodyLimit, limit=runtime.settings.max_body_bytes),
@@ -43,22 +70,40 @@ def create_app(runtime: Runtime) -> FastAPI:
         },
     )
     app.state.promise = state
-    app.include_router(routes.router)
-    app.include_router(health.router)
+    for room in (recommend, events, experiments, health, inference, admin, figures, docs):
+        app.include_router(room.router)
     return app
 
 
 def _state(runtime: Runtime) -> State:
-    model, settings = runtime.model, runtime.settings
+    settings, metrics = runtime.settings, runtime.metrics
+    admission = Admission(settings.max_concurrent, metrics.refused)
+    metrics.watch("promise_requests_in_flight", lambda: admission.active)
+
+    def drain() -> None:
+        runtime.lifecycle.draining = True
+
+    token = settings.admin_token
     return State(
         recommender=runtime.recommender,
-        model=ModelName(name=model.name, version=model.version),
-        providers=model.engine.providers,
-        admission=Admission(settings.max_concurrent),
-        meter=runtime.metrics,
+        bundles=runtime.bundles,
+        experiments=runtime.experiments,
+        reports=Reports(runtime.events, metrics.publish),
+        tokens=runtime.tokens,
+        feedback=runtime.feedback,
+        histories=runtime.histories,
+        admission=admission,
+        meter=metrics,
         log=runtime.logger,
+        queue_depth=lambda: runtime.batcher.depth,
+        device_busy_s=runtime.batcher.busy_s,
         is_draining=lambda: runtime.lifecycle.draining,
-        device_busy_s=runtime.device.busy_s,
+        drain=drain,
+        providers=runtime.bundles.get().searcher.engine.providers,
+        clock=time.time,
         ab_header=settings.ab_header,
         timeout_ms=settings.request_timeout_ms,
+        default_tier=settings.default_tier,
+        admin_token=None if token is None else token.get_secret_value(),
+        bundle_parents=tuple(folder.resolve().parent for folder in settings.bundle),
     )

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from service.commands import bench, data, training
+from service.commands import bench, data, experiments, training
 from service.errors import PromiseError
 from service.settings import SHIPPED_BUNDLE
 
@@ -18,6 +18,7 @@ bundles = typer.Typer(no_args_is_help=True, help="Look into a bundle.")
 app.add_typer(bundles, name="bundle")
 app.add_typer(data.app, name="data")
 app.add_typer(bench.app, name="bench")
+app.add_typer(experiments.app, name="experiments")
 app.add_typer(training.app)
 
 BundlePath = Annotated[Path, typer.Argument(help="Folder of the bundle.")]
@@ -31,7 +32,9 @@ def promise() -> None:
 
 @app.command()
 def serve(
-    bundle: Annotated[Path | None, typer.Option(help="Folder of the bundle; else PROMISE_BUNDLE.")] = None,
+    bundle: Annotated[
+        list[Path] | None, typer.Option(help="Folder of a bundle, repeatable; else PROMISE_BUNDLE.")
+    ] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on; else PROMISE_HOST.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; else PROMISE_PORT.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda; else PROMISE_DEVICE.")] = None,
@@ -39,7 +42,7 @@ def serve(
     """Serve a bundle over HTTP until a signal; further settings are PROMISE_ variables."""
     from service.__main__ import run
 
-    given = {"bundle": bundle, "host": host, "port": port, "device": device}
+    given = {"bundle": tuple(bundle) if bundle else None, "host": host, "port": port, "device": device}
     run(**{name: value for name, value in given.items() if value is not None})
 
 

@@ -1,33 +1,48 @@
 """The use case: one request from validated ask to answer (design section 1)."""
 
 import time
-from dataclasses import dataclass, replace
-from functools import partial
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Literal, Protocol, cast
 
-from service.budget.ladder import AUTO, Choice, Ladder, Strategy
-from service.cache.encodings import CacheResult, EncodingCache
-from service.engine.bundle import Catalogue
-from service.engine.device import Device, Done, ExpiredError
+from service.budget.ladder import AUTO, Choice, Strategy
+from service.bundles import Bundles
+from service.cache.encodings import CacheResult, CacheTier, EncodingCache, Looked
+from service.engine.batcher import Batcher, Done, ExpiredError
+from service.engine.protocol import F16, Bool
+from service.errors import StoreUnavailableError
+from service.experiments.assignment import Assignments
+from service.experiments.config import Overrides
 from service.explain import LevelTrace
-from service.items import History, popular, resolve, rows_of
+from service.filters import Filter, allowed_rows
+from service.histories.protocol import HistoryStore
+from service.items import History, popular, resolve, rows_of, tokens
 from service.search.guided import Deadline
-from service.search.trie import Trie, legal
-from service.searcher import Outcome, Scored, Searcher, Task
+from service.search.plan import Rule
+from service.search.spent import LevelSpent
+from service.search.trie import legal
+from service.served import Served
+from service.tasks import Outcome, Scored, Task
 
 Source = Literal["search", "exact", "popularity"]
 
 
 @dataclass(frozen=True)
 class Ask:
-    """What a caller wants, transport apart. `history` is oldest first."""
+    """What a caller wants, transport apart. `history` is oldest first; None: the stored one of `user_id`.
 
-    history: tuple[str, ...] = ()
+    `budget` is `auto` or a tier; `budget_given`: by the caller, whose choice no experiment changes. `strategy` None
+    leaves it to the experiment's bucket.
+    """
+
+    history: tuple[str, ...] | None = None
+    user_id: str | None = None
     k: int = 10
-    tier: str = AUTO
-    strategy: Strategy = "guided"
+    budget: str = AUTO
+    budget_given: bool = False
+    strategy: Strategy | None = None
     exclude: tuple[str, ...] = ()
     exclude_seen: bool = True
+    filter: Filter | None = None
     explain: bool = False
 
 
@@ -39,69 +54,177 @@ class Answer:
     source: Source
     choice: Choice
     history: History
-    cache: CacheResult
-    seconds: dict[str, float]
+    served: Served
+    cache: CacheResult = "off"
+    cache_tier: CacheTier | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
     degraded: str | None = None
-    rescued: tuple[int, ...] = ()
+    spent: tuple[LevelSpent, ...] = ()
+    batch: int = 0
     levels: tuple[LevelTrace, ...] | None = None
+
+
+class Exposer(Protocol):
+    """Where exposures go. `closed`: settings that the caller chose, so that no bucket could."""
+
+    def expose(
+        self,
+        assignments: Assignments,
+        closed: frozenset[str],
+        user_id: str,
+        request_id: str,
+        tier: str,
+        reason: str,
+        degraded: bool,
+    ) -> None: ...
+
+
+@dataclass(frozen=True)
+class _Terms:
+    """What was settled before the search: the tier (or `auto`) and why, the strategy, the rule, the bounds."""
+
+    requested: str
+    tier: str
+    reason: str
+    strategy: Strategy
+    rule: Rule | None
+    lowest: str | None
+    highest: str | None
+
+
+@dataclass(frozen=True)
+class _Case:
+    """A request that has been looked up: everything the search and its fallback need."""
+
+    ask: Ask
+    terms: _Terms
+    served: Served
+    history: History
+    excluded: frozenset[int]
+    wanted: Bool | None
+
+    def popular(self, reason: str, degraded: str | None = None) -> Answer:
+        """The popular items that are wanted and not excluded, where no search can run."""
+        catalogue, ask = self.served.catalogue, self.ask
+        rows = popular(catalogue, self.excluded, ask.k, self.wanted)
+        items = tuple(Scored(row, float(catalogue.popularity[row - 1])) for row in rows)
+        choice = Choice.nothing(self.terms.requested, reason)
+        return Answer(items, "popularity", choice, self.history, self.served, degraded=degraded)
+
+    def task(self, key: bytes, memory: F16 | None, deadline: Deadline) -> Task:
+        """The work for the device thread."""
+        ask, terms, choice = self.ask, self.terms, None
+        if terms.tier != AUTO:
+            ladder, told = self.served.ladder, (terms.requested, terms.tier, terms.reason)
+            choice = ladder.choice(*told, ask.k, terms.strategy, terms.rule)
+        return Task(
+            rows=self.history.rows,
+            key=key,
+            memory=memory,
+            allowed=legal(self.served.trie, list(self.excluded), self.wanted),
+            k=ask.k,
+            choice=choice,
+            strategy=terms.strategy,
+            rule=terms.rule,
+            lowest=terms.lowest,
+            highest=terms.highest,
+            explain=ask.explain,
+            deadline=deadline,
+        )
+
+    def answer(self, looked: Looked, done: Done[Outcome], cache_s: float) -> Answer:
+        """What the search found."""
+        found = done.value
+        return Answer(
+            items=found.items,
+            source="exact" if found.choice.plan is None else "search",
+            choice=found.choice,
+            history=self.history,
+            served=self.served,
+            cache=looked.result,
+            cache_tier=looked.tier,
+            seconds={"queue": done.queue_s, "cache": cache_s, **found.seconds},
+            degraded="deadline" if found.degraded else None,
+            spent=found.spent,
+            batch=found.batch,
+            levels=found.levels,
+        )
 
 
 @dataclass(frozen=True)
 class Recommender:
-    """Budget, cache, device and search of one model. `history_limit`: the newest items its encoder reads."""
+    """Bundles, stored histories, cache, device, and where exposures go."""
 
-    catalogue: Catalogue
-    trie: Trie
-    ladder: Ladder
+    bundles: Bundles
+    histories: HistoryStore
     cache: EncodingCache
-    device: Device
-    searcher: Searcher
-    history_limit: int
+    batcher: Batcher[Task, Outcome]
+    exposer: Exposer
 
-    async def recommend(self, ask: Ask, deadline: Deadline) -> Answer:
+    async def recommend(self, ask: Ask, assignments: Assignments, deadline: Deadline, request_id: str) -> Answer:
         """The best k legal items; the popular ones for an unknown history or where the deadline left no time.
 
         Raises:
-            UnknownTierError: the tier is not on this model's ladder.
+            UnknownTierError: the tier is not on this bundle's ladder.
+            UnknownFilterError: the catalogue has no such category or brand.
         """
-        choice = self.ladder.choose(ask.tier, ask.k, ask.strategy)
-        history = resolve(self.catalogue, ask.history, self.history_limit)
-        excluded = frozenset(rows_of(self.catalogue, ask.exclude)) | (history.seen if ask.exclude_seen else set())
+        served = self.bundles.get(assignments.overrides.bundle)
+        terms = self._terms(ask, assignments.overrides, served)
+        wanted = allowed_rows(served.catalogue, ask.filter) if ask.filter else None
+        ids, stored, lost = await self._history(ask)
+        history = replace(resolve(served.catalogue, ids, served.history_limit), stored=stored)
+        excluded = frozenset(rows_of(served.catalogue, ask.exclude)) | (history.seen if ask.exclude_seen else set())
+        case = _Case(ask, terms, served, history, excluded, wanted)
         if not len(history.rows):
-            return self._popular(ask, history, excluded, "no_history")
-        started = time.perf_counter()
-        key = self.cache.key(history.rows)
-        memory, cached = self.cache.get(key)
+            return case.popular("no_history", lost)
+        answer = await self._search(case, deadline)
+        self._expose(ask, assignments, answer, request_id)
+        return answer
+
+    async def _search(self, case: _Case, deadline: Deadline) -> Answer:
+        served, started = case.served, time.perf_counter()
+        codes, items, _ = tokens(served.catalogue, case.history.rows)
+        key = self.cache.key(served.encoder, codes[0], items[0])
+        looked = await self.cache.get(key, served.encoder)
         cache_s = time.perf_counter() - started
-        allowed = legal(self.trie, list(excluded))
-        task = Task(history.rows, memory, allowed, ask.k, choice.plan, ask.explain, deadline)
         try:
-            done = await self.device.run(partial(self.searcher.run, task), deadline)
+            done = await self.batcher.submit(case.task(key, looked.memory, deadline), served.searcher, deadline)
         except ExpiredError:
-            late = self._popular(ask, history, excluded, "expired")
-            return replace(late, cache=cached, seconds={"cache": cache_s}, degraded="expired")
-        if memory is None:
-            self.cache.put(key, done.value.memory)
-        return _answer(choice, history, cached, done, cache_s)
+            late = case.popular("expired", "expired")
+            return replace(late, cache=looked.result, cache_tier=looked.tier, seconds={"cache": cache_s})
+        if done.value.memory is not None:
+            self.cache.share(key, done.value.memory, served.encoder)
+        return case.answer(looked, done, cache_s)
 
-    def warm_up(self) -> None:
-        """Run every tier once on the device thread, so that no request pays for first runs."""
-        rows = self.catalogue.by_popularity[: self.history_limit]
-        allowed = legal(self.trie)
-        for name in self.ladder.names:
-            plan = self.ladder.choose(name, 1).plan
-            task = Task(rows, None, allowed, 1, plan, False, Deadline())
-            self.device.call(partial(self.searcher.run, task))
+    @staticmethod
+    def _terms(ask: Ask, overrides: Overrides, served: Served) -> _Terms:
+        """The caller's own budget and strategy come first, then the bucket's, then the service's."""
+        tier, reason = ask.budget, "requested" if ask.budget_given else "default"
+        if not ask.budget_given and overrides.tier in (AUTO, *served.ladder.names):  # a reload may have taken it away
+            tier, reason = overrides.tier, "bucket"
+        requested = tier
+        if tier == AUTO and served.controller.frozen is not None:
+            tier, reason = served.controller.frozen, "frozen"
+        if tier != AUTO:
+            served.ladder.check(tier)
+        strategy = ask.strategy or cast(Strategy, overrides.strategy or "guided")
+        rule = Rule(*overrides.rule) if overrides.rule is not None else None
+        return _Terms(requested, tier, reason, strategy, rule, overrides.lowest, overrides.highest)
 
-    def _popular(self, ask: Ask, history: History, excluded: frozenset[int], reason: str) -> Answer:
-        rows = popular(self.catalogue, excluded, ask.k)
-        items = tuple(Scored(row, float(self.catalogue.popularity[row - 1])) for row in rows)
-        return Answer(items, "popularity", Choice.nothing(ask.tier, reason), history, "off", {})
+    async def _history(self, ask: Ask) -> tuple[tuple[str, ...], bool, str | None]:
+        """The history, whether it is the stored one, and why it is missing if the store failed."""
+        if ask.history is not None or ask.user_id is None:
+            return ask.history or (), False, None
+        try:
+            return await self.histories.read(ask.user_id), True, None
+        except StoreUnavailableError:
+            return (), False, "history_unavailable"
 
-
-def _answer(choice: Choice, history: History, cached: CacheResult, done: Done[Outcome], cache_s: float) -> Answer:
-    found = done.value
-    seconds = {"queue": done.queue_s, "cache": cache_s, **found.seconds}
-    source: Source = "exact" if choice.plan is None else "search"
-    degraded = "deadline" if found.degraded else None
-    return Answer(found.items, source, choice, history, cached, seconds, degraded, found.rescued, found.levels)
+    def _expose(self, ask: Ask, assignments: Assignments, answer: Answer, request_id: str) -> None:
+        """Experiments acted, unless the caller decided everything that they could have changed."""
+        if not assignments.all or ask.user_id is None:
+            return
+        given = {"budget": ask.budget_given, "strategy": ask.strategy is not None}
+        choice, closed = answer.choice, frozenset(name for name, by_caller in given.items() if by_caller)
+        degraded = answer.degraded is not None
+        self.exposer.expose(assignments, closed, ask.user_id, request_id, choice.tier, choice.reason, degraded)

@@ -1,40 +1,41 @@
 """The composition root: opens everything in order, closes it in reverse."""
 
+import asyncio
 import sys
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field
 
-from service.budget.ladder import Ladder
+from service import stores
+from service.bundles import Bundles
 from service.cache.encodings import EncodingCache
-from service.cache.memory import MemoryCache
-from service.engine.bundle import Catalogue, load
-from service.engine.device import Device
-from service.engine.protocol import Engine
+from service.cache.remote import Remote
+from service.engine.batcher import Batcher, Ticket
+from service.engine.pace import Pace
+from service.errors import StartError
+from service.experiments.acting import Acting
+from service.experiments.config import Experiments
+from service.experiments.events import EventLog
+from service.experiments.exposures import Exposures
+from service.experiments.feedback import Feedback
+from service.experiments.live import LiveExperiments
+from service.experiments.tokens import Tokens
+from service.histories.memory import MemoryHistories
+from service.histories.protocol import HistoryStore
+from service.loading import Loader, Model
 from service.observability.logging import Logger, open_logger
 from service.observability.metrics import Metrics
 from service.recommender import Recommender
-from service.search.plan import Rule
-from service.search.trie import Trie
 from service.searcher import Searcher
+from service.served import Served
 from service.settings import Settings
+from service.tasks import Outcome, Task
+from service.warmup import warm_up
 
-
-@dataclass(frozen=True)
-class Model:
-    """A model ready to serve: its engine over its trie and catalogue, and what the engine can do."""
-
-    name: str
-    version: str
-    rule: Rule
-    catalogue: Catalogue
-    trie: Trie
-    engine: Engine
-    history_limit: int
-    has_scan: bool
-
-    @property
-    def tag(self) -> str:
-        return f"{self.name}@{self.version}"
+DAY_S = 86_400
+BREAKER_STATES = ("closed", "half-open", "open")  # as promise_cache_breaker_state numbers them
+STRATEGIES = ("beam", "guided")
+BATCH_SHARE = 0.5  # of the target latency that one batch may take: the next one waits for it
 
 
 @dataclass
@@ -46,81 +47,162 @@ class Lifecycle:
 
 @dataclass(frozen=True)
 class Runtime:
-    """Everything the application needs, open."""
+    """Everything the application needs, open. `start` and `close` belong to the serving event loop."""
 
     settings: Settings
-    model: Model
+    bundles: Bundles
     recommender: Recommender
-    device: Device
+    cache: EncodingCache
+    histories: HistoryStore
+    remote: Remote | None
+    batcher: Batcher[Task, Outcome]
+    experiments: LiveExperiments
+    events: EventLog
+    feedback: Feedback
+    tokens: Tokens
     metrics: Metrics
     logger: Logger
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
-    _opened: ExitStack = field(default_factory=ExitStack)
+    _background: AsyncExitStack = field(default_factory=AsyncExitStack)
 
-    def close(self) -> None:
+    async def start(self) -> None:
+        """Begin what runs beside requests: writes to Redis, the event log, the look at the experiments file."""
+        if self.remote is not None:
+            self._background.push_async_callback(self.remote.close)
+        self.events.start()
+        self._background.push_async_callback(self.events.close)
+        self.cache.start()
+        self._background.push_async_callback(self.cache.close)
+        watching = asyncio.ensure_future(
+            self.experiments.watch(self.settings.reload_s, self._experiments_changed, self._experiments_refused)
+        )
+        self._background.push_async_callback(_end, watching)
+
+    async def close(self) -> None:
         """Close what was opened, last first."""
-        self._opened.close()
+        await self._background.aclose()
+        await asyncio.to_thread(self.batcher.close)
+
+    def _experiments_changed(self, experiments: Experiments) -> None:
+        self.logger.info("experiments", names=[one.name for one in experiments.experiments], digest=experiments.digest)
+
+    def _experiments_refused(self, why: str) -> None:
+        self.logger.error("bad-experiments", detail=why)
 
 
-def load_model(settings: Settings) -> Model:
-    """The bundle and its graphs.
+def open_runtime(
+    settings: Settings, models: Mapping[str, Model] | None = None, logger: Logger | None = None
+) -> Runtime:
+    """Open what serving takes and warm it up; without a `logger`, lines go to standard output.
 
-    Raises:
-        BundleError: a missing, damaged or foreign bundle.
-        DeviceError: CUDA was asked for and is absent.
-    """
-    from service.engine.graphs import OnnxEngine  # costs 0.2 s that a fake engine need not pay
-
-    loaded = load(settings.bundle)
-    engine = OnnxEngine(loaded, settings.device, settings.threads)
-    return Model(
-        name=loaded.manifest.name,
-        version=loaded.manifest.version,
-        rule=Rule(**loaded.manifest.scoring.model_dump()),
-        catalogue=loaded.catalogue,
-        trie=loaded.trie,
-        engine=engine,
-        history_limit=engine.history_limit,
-        has_scan=engine.has_scan,
-    )
-
-
-def open_runtime(settings: Settings, model: Model, logger: Logger | None = None) -> Runtime:
-    """Open what serving `model` takes and warm it up; without a `logger`, lines go to standard output.
+    `models` by slot take the place of the bundle folders in the settings.
 
     Raises:
-        StartError: the settings and the model do not fit together.
+        StartError: the settings, the bundles, the device or the experiments do not allow a start.
     """
-    ladder = Ladder(model.trie.depth, model.rule, model.has_scan, settings.default_tier)
+    logger = logger or open_logger(settings.log_format, sys.stdout)
     with ExitStack() as opened:
-        device = Device()
-        opened.callback(device.close)
-        recommender = Recommender(
-            catalogue=model.catalogue,
-            trie=model.trie,
-            ladder=ladder,
-            cache=_cache(settings, model),
-            device=device,
-            searcher=Searcher(model.engine, model.trie, model.catalogue),
-            history_limit=model.history_limit,
-        )
-        recommender.warm_up()
-        return Runtime(
+        remote = stores.remote(settings)
+        cache = stores.cache(settings, remote)
+        loader = Loader(settings, cache)
+        batcher: Batcher[Task, Outcome] = Batcher(_run, _pace(settings))
+        opened.callback(batcher.close)
+        slots = _slots(settings, loader, models)
+        for served in slots.values():
+            warm_up(served, batcher.call)
+        metrics = Metrics.open()
+        bundles = Bundles(slots, loader.open, loader.revise, lambda new: asyncio.to_thread(warm_up, new, batcher.call))
+        experiments = LiveExperiments(settings.experiments, lambda found: _check(found, bundles))
+        events = stores.events(settings, remote, lambda why: logger.error("event-log", detail=why))
+        tokens = Tokens(stores.secret(settings), settings.feedback_days * DAY_S)
+        acting = Acting(lambda: experiments.current, Exposures(events), tokens.unit, metrics.exposed)
+        histories = stores.histories(settings, remote)
+        runtime = Runtime(
             settings=settings,
-            model=model,
-            recommender=recommender,
-            device=device,
-            metrics=_metrics(model),
-            logger=logger or open_logger(settings.log_format, sys.stdout),
-            _opened=opened.pop_all(),
+            bundles=bundles,
+            recommender=Recommender(bundles, histories, cache, batcher, acting),
+            cache=cache,
+            histories=histories,
+            remote=remote,
+            batcher=batcher,
+            experiments=experiments,
+            events=events,
+            feedback=Feedback(events, remote, settings.feedback_days * DAY_S),
+            tokens=tokens,
+            metrics=metrics,
+            logger=logger,
         )
+        _watch(runtime)
+        opened.pop_all()
+        return runtime
 
 
-def _cache(settings: Settings, model: Model) -> EncodingCache:
-    return EncodingCache(model.tag, MemoryCache(settings.cache_mb << 20) if settings.cache_mb else None)
+def _watch(runtime: Runtime) -> None:
+    """What metrics show of parts that do not know of metrics."""
+    metrics, bundles, cache = runtime.metrics, runtime.bundles, runtime.cache
+
+    def serving(slot: str, served: Served) -> None:
+        metrics.model(slot, served.name, served.version, len(served.catalogue.by_popularity))
+
+    bundles.on_change = serving
+    for name in bundles.names:
+        serving(name, bundles.get(name))
+    metrics.cache_tiers(stores.cache_tiers(runtime.settings))
+    remote, live = runtime.remote, runtime.experiments
+    reads: dict[str, Callable[[], float]] = {
+        "promise_queue_depth": lambda: runtime.batcher.depth,
+        "promise_cache_entries": lambda: cache.entries,
+        "promise_cache_bytes": lambda: cache.used_bytes,
+        "promise_events_dropped_total": lambda: runtime.events.dropped,
+        "promise_experiments_reload_ok": lambda: live.last_error is None,
+        "promise_draining": lambda: runtime.lifecycle.draining,
+    }
+    if remote is not None:
+        reads |= {
+            "promise_cache_breaker_state": lambda: BREAKER_STATES.index(remote.breaker_state),
+            "promise_cache_writes_total": lambda: cache.writes,
+            "promise_cache_write_errors_total": lambda: cache.write_errors,
+            "promise_cache_writes_dropped_total": lambda: cache.dropped,
+        }
+    if isinstance(histories := runtime.histories, MemoryHistories):
+        reads |= {
+            "promise_history_users": lambda: len(histories),
+            "promise_history_evicted_total": lambda: histories.evicted,
+        }
+    for name, read in reads.items():
+        metrics.watch(name, read)
 
 
-def _metrics(model: Model) -> Metrics:
-    metrics = Metrics.open()
-    metrics.model(model.name, model.version, len(model.catalogue.ids))
-    return metrics
+def _run(tickets: Sequence[Ticket[Task, Outcome]], backlog: int) -> None:
+    """A batch of one lane: the lane is the searcher."""
+    searcher = tickets[0].lane
+    assert isinstance(searcher, Searcher)
+    searcher.run(tickets, backlog)
+
+
+def _pace(settings: Settings) -> Pace:
+    return Pace(settings.max_batch, settings.batch_wait_ms / 1000, BATCH_SHARE * settings.target_ms / 1000)
+
+
+def _slots(settings: Settings, loader: Loader, models: Mapping[str, Model] | None) -> dict[str, Served]:
+    if models is not None:
+        return {slot: loader.serve(slot, model) for slot, model in models.items()}
+    slots: dict[str, Served] = {}
+    for folder in settings.bundle:
+        served = loader.open(folder)
+        if served.slot in slots:
+            raise StartError(f"PROMISE_BUNDLE names two folders called {served.slot!r}; the name tells bundles apart.")
+        slots[served.slot] = served
+    return slots
+
+
+def _check(experiments: Experiments, bundles: Bundles) -> None:
+    """Every override names what every bundle offers."""
+    ladders = [bundles.get(name).ladder.names for name in bundles.names]
+    common = [tier for tier in ladders[0] if all(tier in names for names in ladders)]
+    experiments.check(common, bundles.names, STRATEGIES)
+
+
+async def _end(task: "asyncio.Future[None]") -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -1,115 +1,199 @@
-"""The work of one request on the device thread: encode if nothing was cached, search or scan, bring results home."""
+"""A batch of requests on the device thread: encode what no cache held, level 1 for all, a tier for each, the rest."""
 
 import time
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service import explain
+from service.budget.controller import Controller, Signals
+from service.budget.cost import LEVEL1
+from service.budget.difficulty import difficulty
+from service.budget.ladder import AUTO, Choice, Ladder
 from service.engine.bundle import Catalogue
-from service.engine.protocol import F16, I32, Bool, Context, Engine
+from service.engine.protocol import F16, F32, I32, Engine
 from service.items import tokens
-from service.search import guided
-from service.search.guided import Deadline, Found
+from service.search import staged
+from service.search.guided import Found
 from service.search.plan import Plan
+from service.search.spent import LevelSpent, spent
+from service.search.staged import FirstLevel, Inputs
 from service.search.trie import Trie
+from service.tasks import Encodings, Outcome, Reply, Scored, Task
 
 
-@dataclass(frozen=True)
-class Task:
-    """History rows [T], their encoding [T,D] if cached, the legality mask [N], how many items; plan None = scan."""
-
-    rows: I32
-    memory: F16 | None
-    allowed: Bool
-    k: int
-    plan: Plan | None
-    explain: bool
-    deadline: Deadline
-
-
-class Scored(NamedTuple):
-    """One recommended row. log_prob is None after a scan, reward None on a plain beam, path only when explained."""
-
-    row: int
-    score: float
-    log_prob: float | None = None
-    reward: float | None = None
-    path: tuple[explain.PathStep, ...] | None = None
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """Rows best first, the encoding [T,D] they came from, seconds per stage, rescued prefixes per level.
-
-    An exact scan is the PRM's work and counts as `prune`.
-    """
-
-    items: tuple[Scored, ...]
-    memory: F16
-    seconds: dict[str, float]
-    rescued: tuple[int, ...] = ()
-    degraded: bool = False
-    levels: tuple[explain.LevelTrace, ...] | None = None
-
-
+@dataclass(frozen=True, eq=False)
 class Searcher:
-    """An engine, its trie and its catalogue. Called from the device thread only."""
+    """An engine over its trie and catalogue, and the budget that spends it. Called from the device thread only."""
 
-    def __init__(self, engine: Engine, trie: Trie, catalogue: Catalogue) -> None:
-        self._engine = engine
-        self._trie = trie
-        self._catalogue = catalogue
+    engine: Engine
+    trie: Trie
+    catalogue: Catalogue
+    ladder: Ladder
+    controller: Controller
+    encodings: Encodings
+    encoder: str
+    signal: str
 
-    def run(self, task: Task) -> Outcome:
-        memory, seconds = task.memory, {}
-        codes, items, lengths = tokens(self._catalogue, task.rows)
-        if memory is None:
-            started = time.perf_counter()
-            memory = self._engine.encode(codes, items, lengths)[0]
-            seconds["encode"] = time.perf_counter() - started
-        context = self._engine.context(memory[None], lengths, task.allowed[None])
-        if task.plan is None:
-            return self._scan(task, context, memory, seconds)
-        found = guided.search(self._engine, context, task.plan, task.k, task.deadline)
-        return self._found(task, found, memory, seconds)
+    def run(self, replies: Sequence[Reply], backlog: int) -> None:
+        """Deliver an outcome to every reply, the cheapest tiers first; `backlog` requests wait behind these."""
+        batch = _Batch(self, replies, backlog)
+        batch.scan()
+        batch.search()
 
-    def _scan(self, task: Task, context: Context, memory: F16, seconds: dict[str, float]) -> Outcome:
+    def encode(self, tasks: Sequence[Task]) -> tuple[list[F16], dict[bytes, F16]]:
+        """The encoding of every task, and those made just now; a history is encoded once however often it occurs."""
+        known = {task.key: task.memory for task in tasks if task.memory is not None}
+        for task in tasks:
+            if task.key not in known and (found := self.encodings.peek(task.key, self.encoder)) is not None:
+                known[task.key] = found
+        missing = {task.key: task.rows for task in tasks if task.key not in known}
+        fresh: dict[bytes, F16] = {}
+        if missing:
+            codes, items, lengths = zip(*(tokens(self.catalogue, rows) for rows in missing.values()), strict=True)
+            made = self.engine.encode(_pad(codes), _pad(items), np.concatenate(lengths))
+            fresh = {key: made[at, : len(rows)].copy() for at, (key, rows) in enumerate(missing.items())}
+            for key, memory in fresh.items():
+                self.encodings.keep(key, memory, self.encoder)
+        return [(known | fresh)[task.key] for task in tasks], fresh
+
+
+class _Batch:
+    """One run of the searcher."""
+
+    def __init__(self, searcher: Searcher, replies: Sequence[Reply], backlog: int) -> None:
+        self.searcher, self.replies, self.backlog = searcher, replies, backlog
+        self.tasks = [reply.job for reply in replies]
         started = time.perf_counter()
-        scanned = self._engine.scan(context, task.k)
+        memories, self.fresh = searcher.encode(self.tasks)
+        self.seconds = {"encode": time.perf_counter() - started} if self.fresh else {}
+        lengths = np.array([len(memory) for memory in memories], np.int32)
+        self.inputs = Inputs(
+            _pad([memory[None] for memory in memories]), lengths, np.stack([task.allowed for task in self.tasks])
+        )
+
+    def scan(self) -> None:
+        """The requests that asked for the exact ranking of all items."""
+        rows = [row for row, task in enumerate(self.tasks) if task.choice is not None and task.choice.plan is None]
+        if not rows:
+            return
+        engine, started = self.searcher.engine, time.perf_counter()
+        scanned = engine.scan(self.inputs.context(engine, rows), max(self.tasks[row].k for row in rows))
         if scanned is None:
             raise RuntimeError("the ladder offered an exact tier over an engine that cannot scan")
-        nodes, rewards = scanned[0][0], scanned[1][0]
-        legal = np.isfinite(rewards)
-        rows = self._trie.rows(nodes[legal]).tolist()
-        pairs = zip(rows, rewards[legal].tolist(), strict=True)
-        items = tuple(Scored(row, reward, None, reward) for row, reward in pairs)
-        return Outcome(items, memory, seconds | {"prune": time.perf_counter() - started})
+        seconds = {"prune": time.perf_counter() - started}
+        for at, row in enumerate(rows):
+            k = self.tasks[row].k
+            self._deliver(row, self._scanned(scanned[0][at, :k], scanned[1][at, :k]), self.tasks[row].choice, seconds)
 
-    def _found(self, task: Task, found: Found, memory: F16, seconds: dict[str, float]) -> Outcome:
+    def search(self) -> None:
+        """Everyone else: level 1 together, then one group per plan, the cheapest first."""
+        rows = [row for row, task in enumerate(self.tasks) if task.choice is None or task.choice.plan is not None]
+        if not rows:
+            return
+        searcher, clock = self.searcher, time.perf_counter
+        use_prm = any(self._may_prune(self.tasks[row]) for row in rows)
+        context, width = self.inputs.context(searcher.engine, rows), searcher.trie.branching(0)
+        first = staged.first_level(searcher.engine, context, width, use_prm, clock)
+        searcher.controller.observe(LEVEL1, 0, len(rows), first.expand_s + first.prune_s)
+        choices = self._choices(rows, first)
+        groups: dict[Plan, list[int]] = defaultdict(list)
+        for at, choice in enumerate(choices):
+            assert choice.plan is not None
+            groups[choice.plan].append(at)
+        for plan, members in sorted(groups.items(), key=lambda group: group[0].levels[-1].k_plus):
+            self._group(rows, first, plan, members, choices)
+
+    def _choices(self, rows: list[int], first: FirstLevel) -> list[Choice]:
+        """What every request will spend: as asked, or as the budget decides now that level 1 is known."""
+        searcher, now = self.searcher, time.perf_counter()
+        undecided = sum(self.tasks[row].choice is None for row in rows)
+        hard = difficulty(searcher.signal, first.log_prob, first.reward) if undecided else np.zeros(len(rows))
+        return [
+            self.tasks[row].choice or self._decide(self.tasks[row], float(hard[at]), undecided, now)
+            for at, row in enumerate(rows)
+        ]
+
+    def _decide(self, task: Task, hard: float, undecided: int, now: float) -> Choice:
+        remaining = task.deadline.at - task.deadline.clock()
+        signals = Signals(now, remaining, self.backlog, undecided, hard, task.k, task.lowest, task.highest)
+        decision = self.searcher.controller.decide(signals)
+        ladder = self.searcher.ladder
+        return ladder.choice(AUTO, decision.tier, decision.reason, task.k, task.strategy, task.rule)
+
+    def _group(self, rows: list[int], first: FirstLevel, plan: Plan, members: list[int], choices: list[Choice]) -> None:
+        searcher, started = self.searcher, time.perf_counter()
+        inputs, deadlines = self.inputs.take(rows), [self.tasks[row].deadline for row in rows]
+        k = max(self.tasks[rows[at]].k for at in members)
+        group = staged.begin(searcher.engine, first, members, plan, k)
+        on_time = True
+        for done, found in staged.descend(searcher.engine, inputs, group, deadlines, time.perf_counter):
+            self._found(rows, done, found, choices)
+            on_time &= not found.degraded
+        if on_time:
+            choice, seconds = choices[members[0]], time.perf_counter() - started
+            searcher.controller.observe(choice.tier, choice.k_plus, len(members), seconds)
+
+    def _found(self, rows: list[int], done: Sequence[int], found: Found, choices: list[Choice]) -> None:
         started = time.perf_counter()
-        legal = np.isfinite(found.log_prob[0])
-        leaves = found.node[0][legal]
-        why = explain.Explanation(found, self._trie) if task.explain else None
-        columns = (
-            self._trie.rows(leaves).tolist(),
-            found.score[0][legal].tolist(),
-            found.log_prob[0][legal].tolist(),
-            _optional(found.reward, legal),
-            why.paths(leaves) if why else [None] * len(leaves),
-        )
-        items = tuple(Scored(*values) for values in zip(*columns, strict=True))
-        seconds |= {
+        levels = list(zip(*(spent(step) for step in found.steps), strict=True))
+        seconds = {
             "expand": sum(step.expand_s for step in found.steps),
             "prune": sum(step.prune_s for step in found.steps),
         }
-        rescued = tuple(explain.rescued(step) for step in found.steps)
-        levels = why.levels() if why else None
-        seconds["items"] = time.perf_counter() - started
-        return Outcome(items, memory, seconds, rescued, found.degraded, levels)
+        for at, member in enumerate(done):
+            row, task = rows[member], self.tasks[rows[member]]
+            why = explain.Explanation(found, self.searcher.trie, at) if task.explain else None
+            items = self._items(found, at, task.k, why)
+            trace = why.levels() if why else None
+            stages = seconds | {"items": time.perf_counter() - started}
+            self._deliver(row, items, choices[member], stages, levels[at], found.degraded, trace)
+
+    def _items(self, found: Found, at: int, k: int, why: explain.Explanation | None) -> tuple[Scored, ...]:
+        legal = np.isfinite(found.log_prob[at, :k])
+        leaves = found.node[at, :k][legal]
+        columns = (
+            self.searcher.trie.rows(leaves).tolist(),
+            found.score[at, :k][legal].tolist(),
+            found.log_prob[at, :k][legal].tolist(),
+            [None] * len(leaves) if found.reward is None else found.reward[at, :k][legal].tolist(),
+            why.paths(leaves) if why else [None] * len(leaves),
+        )
+        return tuple(Scored(*values) for values in zip(*columns, strict=True))
+
+    def _scanned(self, nodes: I32, rewards: F32) -> tuple[Scored, ...]:
+        legal = np.isfinite(rewards)
+        pairs = zip(self.searcher.trie.rows(nodes[legal]).tolist(), rewards[legal].tolist(), strict=True)
+        return tuple(Scored(row, reward, None, reward) for row, reward in pairs)
+
+    def _deliver(
+        self,
+        row: int,
+        items: tuple[Scored, ...],
+        choice: Choice | None,
+        seconds: dict[str, float],
+        levels: tuple[LevelSpent, ...] = (),
+        degraded: bool = False,
+        trace: tuple[explain.LevelTrace, ...] | None = None,
+    ) -> None:
+        assert choice is not None
+        memory = self.fresh.get(self.tasks[row].key)
+        stages = self.seconds | seconds
+        size = len(self.replies)
+        self.replies[row].deliver(Outcome(items, choice, memory, stages, size, levels, degraded, trace))
+
+    def _may_prune(self, task: Task) -> bool:
+        return task.strategy != "beam" and (task.choice is None or bool(task.choice.plan and task.choice.plan.use_prm))
 
 
-def _optional(values: NDArray[np.float32] | None, legal: Bool) -> list[float] | list[None]:
-    return [None] * int(legal.sum()) if values is None else values[0][legal].tolist()
+def _pad(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """[1,T,…] each → [B,T,…], zero beyond each length."""
+    longest = max(part.shape[1] for part in parts)
+    padded = np.zeros((len(parts), longest, *parts[0].shape[2:]), parts[0].dtype)
+    for row, part in enumerate(parts):
+        padded[row, : part.shape[1]] = part[0]
+    return padded

@@ -3,44 +3,29 @@
 import asyncio
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import StringIO
 from types import TracebackType
 from typing import Any
 
 import httpx
-import numpy as np
+from made import made_catalogue
 
 from service.__main__ import serve
 from service.app import create_app
 from service.engine.bundle import Catalogue
 from service.engine.fake import FakeEngine
 from service.engine.protocol import F16, I32
+from service.experiments.assignment import Assignments
+from service.loading import Model
 from service.observability.logging import open_logger
-from service.runtime import Model, Runtime, open_runtime
+from service.recommender import Answer, Ask
+from service.runtime import Runtime, open_runtime
+from service.search.guided import Deadline
 from service.search.plan import Rule
 from service.search.trie import build
 from service.settings import Settings
-
-
-def made_catalogue(items: int = 300, depth: int = 3, codes: int = 8, seed: int = 0) -> Catalogue:
-    rng = np.random.default_rng(seed)
-    paths = rng.choice(codes**depth, items, replace=False)
-    sids = np.stack(np.unravel_index(paths, (codes,) * depth), axis=1).astype(np.int32)
-    ids = tuple(f"B{row:09d}" for row in range(1, items + 1))
-    popularity = rng.integers(0, 50, items).astype(np.int32)
-    unknown = np.full(items, -1, np.int32)
-    return Catalogue(
-        ids=ids,
-        rows={item: row for row, item in enumerate(ids, 1)},
-        sids=sids,
-        popularity=popularity,
-        categories=(),
-        category=unknown,
-        brands=(),
-        brand=unknown,
-        samples=(ids[:5], ids[40:52]),
-        by_popularity=(np.argsort(-popularity, kind="stable") + 1).astype(np.int32),
-    )
 
 
 def made_model(catalogue: Catalogue | None = None, engine: FakeEngine | None = None, rule: Rule = Rule()) -> Model:  # noqa: B008 - frozen
@@ -52,7 +37,22 @@ def made_model(catalogue: Catalogue | None = None, engine: FakeEngine | None = N
 
 def made_runtime(model: Model | None = None, log: StringIO | None = None, **overrides: Any) -> Runtime:
     logger = open_logger("json", log or StringIO())
-    return open_runtime(Settings(**overrides), model or made_model(), logger)
+    return open_runtime(Settings(**overrides), {"made": model or made_model()}, logger)
+
+
+@contextmanager
+def opened(model: Model | None = None, **overrides: Any) -> Iterator[Runtime]:
+    """A runtime to call directly, without its background work."""
+    runtime = made_runtime(model, **overrides)
+    try:
+        yield runtime
+    finally:
+        asyncio.run(runtime.close())
+
+
+def asked(runtime: Runtime, ask: Ask, deadline: Deadline | None = None, bucket: Assignments | None = None) -> Answer:
+    """The recommender's answer, on an event loop of its own."""
+    return asyncio.run(runtime.recommender.recommend(ask, bucket or Assignments(), deadline or Deadline(), "a-request"))
 
 
 class Client:
@@ -64,14 +64,15 @@ class Client:
 
     def __enter__(self) -> "Client":
         self._loop = asyncio.Runner()
+        self._loop.run(self.runtime.start())
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
         self._http = httpx.AsyncClient(transport=transport, base_url="http://made")
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         self._loop.run(self._http.aclose())
+        self._loop.run(self.runtime.close())
         self._loop.close()
-        self.runtime.close()
 
     def call(self, method: str, path: str, **options: Any) -> httpx.Response:
         return self._loop.run(self._http.request(method, path, **options))
@@ -98,6 +99,6 @@ if __name__ == "__main__":
     made = made_catalogue()
     engine = SlowEngine(build(made.sids))
     chosen = Settings(host="127.0.0.1", port=port, drain_s=drain_s, grace_s=10, cache_mb=0)
-    runtime = open_runtime(chosen, made_model(made, engine))
+    runtime = open_runtime(chosen, {"made": made_model(made, engine)})
     engine.seconds = encode_s
     serve(runtime)

@@ -50,7 +50,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 
 def test_describe_prints_the_manifest(folder: Path) -> None:
     as_json = CliRunner().invoke(cli.app, ["bundle", "describe", str(folder), "--json"])
-    assert json.loads(as_json.output) == MANIFEST
+    assert json.loads(as_json.output) == MANIFEST | {"auto": None}
     table = CliRunner().invoke(cli.app, ["bundle", "describe", str(folder)])
     assert "metrics.recall@10" in table.output
     assert "dims.width" in table.output
@@ -86,4 +86,4 @@ def test_serve_hands_its_options_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.__main__.run", lambda **options: given.append(options))
     CliRunner().invoke(cli.app, ["serve", "--port", "9000", "--bundle", "b"])
     CliRunner().invoke(cli.app, ["serve"])
-    assert given == [{"port": 9000, "bundle": Path("b")}, {}]
+    assert given == [{"port": 9000, "bundle": (Path("b"),)}, {}]

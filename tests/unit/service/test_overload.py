@@ -7,29 +7,16 @@ from io import StringIO
 from typing import Any
 
 import httpx
-import pytest
-from fake_service import Client, made_catalogue, made_model, made_runtime
+from fake_service import Client, made_model, made_runtime
+from made import made_catalogue
 
-from service.api.admission import Admission
 from service.app import create_app
 from service.engine.fake import FakeEngine
 from service.engine.protocol import F16, I32
-from service.errors import OverloadedError
 from service.search.trie import build
 
 CATALOGUE = made_catalogue()
 BODY: dict[str, Any] = {"history": list(CATALOGUE.ids[:5]), "budget": "k200"}
-
-
-def test_places_are_bounded_and_given_back() -> None:
-    admission = Admission(2, jitter=lambda: 0.99)
-    with admission.slot(), admission.slot():
-        with pytest.raises(OverloadedError) as caught, admission.slot():
-            pass
-        assert caught.value.retry_after_s == 3
-    with pytest.raises(RuntimeError), admission.slot():
-        raise RuntimeError
-    assert admission.active == 0
 
 
 class GatedEngine(FakeEngine):
@@ -57,7 +44,9 @@ def test_a_crowd_is_answered_or_told_to_come_back() -> None:
             while sum(task.done() for task in tasks) < 6:
                 await asyncio.sleep(0.001)
             engine.gate.set()
-            return await asyncio.gather(*tasks)
+            responses = await asyncio.gather(*tasks)
+        await runtime.close()
+        return responses
 
     responses = asyncio.run(crowd())
     refused = [response for response in responses if response.status_code == 503]
@@ -67,7 +56,28 @@ def test_a_crowd_is_answered_or_told_to_come_back() -> None:
         assert 1 <= int(response.headers["retry-after"]) <= 3
         assert response.json()["type"] == "/problems/overloaded"
     assert 'promise_shed_total{reason="concurrency"} 6.0' in runtime.metrics.exposition()[0].decode()
-    runtime.close()
+
+
+def test_who_leaves_before_the_answer_is_on_the_books_all_the_same() -> None:
+    engine, log = GatedEngine(), StringIO()
+    runtime = made_runtime(made_model(CATALOGUE, engine), log)
+
+    async def leave() -> None:
+        transport = httpx.ASGITransport(create_app(runtime))
+        async with httpx.AsyncClient(transport=transport, base_url="http://made") as client:
+            engine.gate.clear()
+            task = asyncio.create_task(client.post("/recommend", json=BODY))
+            while not runtime.batcher.busy_s():
+                await asyncio.sleep(0.001)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            engine.gate.set()
+            assert (await client.post("/recommend", json=BODY)).status_code == 200
+        await runtime.close()
+
+    asyncio.run(leave())
+    assert [json.loads(line)["status"] for line in log.getvalue().splitlines()] == [499, 200]
+    assert 'promise_requests_total{bucket="default",status="499"} 1.0' in runtime.metrics.exposition()[0].decode()
 
 
 class BrokenEngine(FakeEngine):
@@ -94,3 +104,26 @@ def test_an_unforeseen_error_is_a_500_problem_without_its_secrets() -> None:
         assert trace["request_id"] == line["request_id"] == response.json()["request_id"]
         engine.broken = False
         assert client.recommend(**BODY).status_code == 200
+
+
+def test_who_would_come_too_late_is_told_at_the_door() -> None:
+    engine = GatedEngine()
+    runtime = made_runtime(made_model(CATALOGUE, engine), max_concurrent=50)
+
+    async def crowd() -> httpx.Response:
+        transport = httpx.ASGITransport(create_app(runtime))
+        async with httpx.AsyncClient(transport=transport, base_url="http://made") as client:
+            engine.gate.clear()
+            tasks = [asyncio.create_task(client.post("/recommend", json=BODY)) for _ in range(20)]
+            while runtime.batcher.depth < 19:
+                await asyncio.sleep(0.001)
+            late = await client.post("/recommend", json=BODY | {"budget": {"latency_ms": 0.1}})
+            engine.gate.set()
+            assert {task.status_code for task in await asyncio.gather(*tasks)} == {200}
+        await runtime.close()
+        return late
+
+    late = asyncio.run(crowd())
+    assert (late.status_code, late.json()["type"]) == (503, "/problems/overloaded")
+    assert int(late.headers["retry-after"]) >= 1
+    assert 'promise_shed_total{reason="queue"} 1.0' in runtime.metrics.exposition()[0].decode()

@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from fake_service import made_catalogue, made_model, made_runtime
+from fake_service import asked, made_model, opened
+from made import made_catalogue
 
 from service.budget.ladder import AUTO, EXACT
 from service.engine.fake import FakeEngine
+from service.experiments.assignment import Assignments
 from service.recommender import Answer, Ask
 from service.runtime import Runtime
 from service.search.guided import Deadline
@@ -22,13 +24,12 @@ HISTORY = CATALOGUE.ids[:7]
 
 @pytest.fixture(scope="module")
 def runtime() -> Iterator[Runtime]:
-    opened = made_runtime(made_model(CATALOGUE))
-    yield opened
-    opened.close()
+    with opened(made_model(CATALOGUE)) as runtime:
+        yield runtime
 
 
-def answer(runtime: Runtime, ask: Ask, deadline: Deadline | None = None) -> Answer:
-    return asyncio.run(runtime.recommender.recommend(ask, deadline or Deadline()))
+async def recommend(runtime: Runtime, ask: Ask, deadline: Deadline | None = None) -> Answer:
+    return await runtime.recommender.recommend(ask, Assignments(), deadline or Deadline(), "a-request")
 
 
 def rows(given: Answer) -> list[int]:
@@ -41,7 +42,7 @@ def test_random_histories_get_legal_distinct_unseen_items(runtime: Runtime, tier
     for _ in range(25):
         history = tuple(rng.choice(CATALOGUE.ids, rng.integers(1, 40)).tolist())
         exclude = tuple(rng.choice(CATALOGUE.ids, 5).tolist())
-        given = answer(runtime, Ask(history, 20, tier, exclude=exclude))
+        given = asked(runtime, Ask(history, k=20, budget=tier, exclude=exclude))
         ids = [CATALOGUE.ids[row - 1] for row in rows(given)]
         assert len(ids) == len(set(ids)) == 20
         assert not set(ids) & {*history, *exclude}
@@ -51,35 +52,35 @@ def test_random_histories_get_legal_distinct_unseen_items(runtime: Runtime, tier
 
 @pytest.mark.parametrize("tier", ["floor", "k50", EXACT])
 def test_the_same_ask_gives_the_same_answer_cached_or_fresh(tier: str) -> None:
-    ask = Ask(HISTORY, 10, tier, explain=tier != EXACT)
-    cached, fresh = made_runtime(made_model(CATALOGUE)), made_runtime(made_model(CATALOGUE), cache_mb=0)
-    answers = [answer(cached, ask), answer(cached, ask), answer(fresh, ask)]
-    cached.close()
-    fresh.close()
+    ask = Ask(HISTORY, k=10, budget=tier, explain=tier != EXACT)
+    with opened(made_model(CATALOGUE)) as cached, opened(made_model(CATALOGUE), cache_mb=0) as fresh:
+        answers = [asked(cached, ask), asked(cached, ask), asked(fresh, ask)]
     assert [given.cache for given in answers] == ["miss", "hit", "off"]
     assert answers[0].items == answers[1].items == answers[2].items
     assert ["encode" in given.seconds for given in answers] == [True, False, True]
 
 
 def test_exhaustive_guided_search_is_the_exact_scan(runtime: Runtime) -> None:
-    assert rows(answer(runtime, Ask(HISTORY, 290, "k1000"))) == rows(answer(runtime, Ask(HISTORY, 290, EXACT)))
+    assert rows(asked(runtime, Ask(HISTORY, k=290, budget="k1000"))) == rows(
+        asked(runtime, Ask(HISTORY, k=290, budget=EXACT))
+    )
 
 
 def test_seen_items_come_back_only_when_asked(runtime: Runtime) -> None:
-    everything = answer(runtime, Ask(HISTORY, 300, EXACT, exclude_seen=False))
+    everything = asked(runtime, Ask(HISTORY, k=300, budget=EXACT, exclude_seen=False))
     assert len(everything.items) == 300
-    unseen = answer(runtime, Ask(HISTORY, 300, EXACT))
+    unseen = asked(runtime, Ask(HISTORY, k=300, budget=EXACT))
     assert len(unseen.items) == 300 - len(HISTORY)
 
 
 def test_items_cut_from_a_long_history_still_count_as_seen(runtime: Runtime) -> None:
-    given = answer(runtime, Ask(CATALOGUE.ids[:100], 200, EXACT))
+    given = asked(runtime, Ask(CATALOGUE.ids[:100], k=200, budget=EXACT))
     assert (len(given.history.rows), given.history.truncated) == (20, 80)
     assert min(rows(given)) > 100
 
 
 def test_an_unknown_history_gets_the_popular_and_says_so(runtime: Runtime) -> None:
-    given = answer(runtime, Ask(("?", "??"), 5, exclude=(CATALOGUE.ids[CATALOGUE.by_popularity[0] - 1],)))
+    given = asked(runtime, Ask(("?", "??"), k=5, exclude=(CATALOGUE.ids[CATALOGUE.by_popularity[0] - 1],)))
     assert (given.source, given.choice.tier, given.choice.reason) == ("popularity", "none", "no_history")
     assert (given.history.unknown, given.degraded) == (2, None)
     assert rows(given) == CATALOGUE.by_popularity[1:6].tolist()
@@ -87,42 +88,42 @@ def test_an_unknown_history_gets_the_popular_and_says_so(runtime: Runtime) -> No
 
 @pytest.mark.parametrize("tier", ["floor", "k10", EXACT])
 def test_more_than_there_is_is_all_there_is(runtime: Runtime, tier: str) -> None:
-    assert sorted(rows(answer(runtime, Ask(HISTORY, 1000, tier)))) == list(range(8, 301))
+    assert sorted(rows(asked(runtime, Ask(HISTORY, k=1000, budget=tier)))) == list(range(8, 301))
 
 
 def test_a_crowd_gets_what_each_would_get_alone(runtime: Runtime) -> None:
-    asks = [Ask(CATALOGUE.ids[n : n + 3], 10, tier) for n in range(10) for tier in ("floor", "k50", EXACT)]
+    asks = [Ask(CATALOGUE.ids[n : n + 3], budget=tier) for n in range(10) for tier in ("floor", "k50", EXACT)]
 
     async def crowd() -> list[Answer]:
-        return await asyncio.gather(*(runtime.recommender.recommend(ask, Deadline()) for ask in asks))
+        return await asyncio.gather(*(recommend(runtime, ask) for ask in asks))
 
-    assert [given.items for given in asyncio.run(crowd())] == [answer(runtime, ask).items for ask in asks]
+    assert [given.items for given in asyncio.run(crowd())] == [asked(runtime, ask).items for ask in asks]
 
 
 def test_nothing_legal_is_an_empty_answer(runtime: Runtime) -> None:
     for tier in ("floor", "k50", EXACT):
-        assert rows(answer(runtime, Ask(HISTORY, 10, tier, exclude=CATALOGUE.ids))) == []
+        assert rows(asked(runtime, Ask(HISTORY, k=10, budget=tier, exclude=CATALOGUE.ids))) == []
 
 
 def test_a_plain_beam_has_no_rewards_and_a_scan_no_log_probabilities(runtime: Runtime) -> None:
-    assert {scored.reward for scored in answer(runtime, Ask(HISTORY, strategy="beam")).items} == {None}
-    assert {scored.log_prob for scored in answer(runtime, Ask(HISTORY, tier=EXACT)).items} == {None}
+    assert {scored.reward for scored in asked(runtime, Ask(HISTORY, strategy="beam")).items} == {None}
+    assert {scored.log_prob for scored in asked(runtime, Ask(HISTORY, budget=EXACT)).items} == {None}
 
 
 def test_a_deadline_that_passes_in_the_search_degrades_the_answer(runtime: Runtime) -> None:
     # Not passed while it waits in the queue, which asks the clock twice; passed at once on the search's own clock.
     ticks = iter([0.0] * 2 + [10.0] * 100)
-    given = answer(runtime, Ask(HISTORY), Deadline(5.0, clock=lambda: next(ticks)))
+    given = asked(runtime, Ask(HISTORY), Deadline(5.0, clock=lambda: next(ticks)))
     assert (given.degraded, given.source) == ("deadline", "search")
     assert len(given.items) == 10
 
 
 def test_a_deadline_that_passed_before_the_search_gives_the_popular(runtime: Runtime) -> None:
     async def crowded() -> Answer:
-        tasks = [runtime.recommender.recommend(Ask(HISTORY, tier="k1000"), Deadline()) for _ in range(5)]
+        tasks = [recommend(runtime, Ask(HISTORY, budget="k1000")) for _ in range(5)]
         waiting = [asyncio.create_task(task) for task in tasks]
         await asyncio.sleep(0)
-        late = await runtime.recommender.recommend(Ask(HISTORY), Deadline(0.0))
+        late = await recommend(runtime, Ask(HISTORY), Deadline(0.0))
         await asyncio.gather(*waiting)
         return late
 
@@ -133,18 +134,17 @@ def test_a_deadline_that_passed_before_the_search_gives_the_popular(runtime: Run
 
 def test_an_engine_without_a_scan_offers_no_exact_tier() -> None:
     model = made_model(CATALOGUE, FakeEngine(build(CATALOGUE.sids), has_scan=False))
-    opened = made_runtime(model)
-    assert EXACT not in opened.recommender.ladder.names
-    opened.close()
+    with opened(model) as runtime:
+        assert EXACT not in runtime.bundles.get().ladder.names
 
 
 def test_the_scoring_weight_of_the_bundle_is_the_one_searched_with() -> None:
-    plain = made_runtime(made_model(CATALOGUE))
-    weighted = made_runtime(replace(made_model(CATALOGUE), rule=Rule(1.0, 1.0)))
-    for scored in answer(weighted, Ask(HISTORY)).items:
+    weighted = replace(made_model(CATALOGUE), rule=Rule(1.0, 1.0))
+    ask = Ask(HISTORY, budget="k50")
+    with opened(made_model(CATALOGUE)) as one, opened(weighted) as other:
+        plain, found = asked(one, ask), asked(other, ask)
+    for scored in found.items:
         assert scored.reward is not None
         assert scored.log_prob is not None
         assert scored.score == pytest.approx(scored.reward + scored.log_prob, abs=1e-5)
-    assert rows(answer(plain, Ask(HISTORY))) != rows(answer(weighted, Ask(HISTORY)))
-    plain.close()
-    weighted.close()
+    assert rows(plain) != rows(found)

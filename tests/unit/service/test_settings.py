@@ -1,5 +1,7 @@
 """Settings come from PROMISE_ variables, are frozen, and refuse what they do not know."""
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
@@ -15,7 +17,8 @@ def clean(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_defaults() -> None:
     chosen = settings.load()
-    assert (chosen.port, chosen.default_tier, chosen.bundle.name) == (8000, "k50", "beauty")
+    assert (chosen.port, chosen.default_tier, chosen.redis_url) == (8000, "auto", None)
+    assert [folder.name for folder in chosen.bundle] == ["beauty"]
 
 
 def test_the_environment_is_read_and_overrides_win(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,6 +26,21 @@ def test_the_environment_is_read_and_overrides_win(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("promise_cache_mb", "0")
     assert (settings.load().port, settings.load().cache_mb) == (9000, 0)
     assert settings.load(port=1234).port == 1234
+
+
+def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROMISE_BUNDLE", "a/one, b/two")
+    monkeypatch.setenv("PROMISE_AUTO_TIERS", "floor,k50")
+    chosen = settings.load()
+    assert chosen.bundle == (Path("a/one"), Path("b/two"))
+    assert chosen.auto_tiers == ("floor", "k50")
+
+
+def test_secrets_are_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ADMIN_TOKEN", "FEEDBACK_SECRET", "REDIS_URL"):
+        monkeypatch.setenv(f"PROMISE_{name}", "redis://:a-secret-word@localhost")
+    chosen = settings.load()
+    assert "a-secret-word" not in f"{chosen!r} {chosen.model_dump(mode='json')}"
 
 
 def test_settings_are_frozen() -> None:
@@ -45,6 +63,10 @@ def test_an_unknown_variable_is_named_with_the_nearest(
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("PROMISE_BUNDLE", " , "),
+        ("PROMISE_ADMIN_TOKEN", "short"),
+        ("PROMISE_MAX_BATCH", "0"),
+        ("PROMISE_TARGET_MS", "0"),
         ("PROMISE_PORT", "http"),
         ("PROMISE_PORT", "70000"),
         ("PROMISE_DEVICE", "tpu"),

@@ -1,0 +1,142 @@
+"""From a bundle folder to what serves: graphs on the device, the ladder, the budget over it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.manifest import Walk
+from service.budget.controller import Controller
+from service.budget.cost import Costs
+from service.budget.difficulty import SIGNALS
+from service.budget.ladder import WALK, Ladder
+from service.engine.bundle import Bundle, BundleError, Catalogue, load
+from service.engine.protocol import Engine
+from service.engine.revision import Change, revise
+from service.search.plan import Rule
+from service.search.trie import Trie
+from service.searcher import Searcher
+from service.served import Served
+from service.settings import Settings
+from service.tasks import Encodings
+
+EVERY = Walk(tiers=WALK)  # for bundles that validated no walk of their own
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model ready to serve: its engine over its trie and catalogue, and what the engine can do."""
+
+    name: str
+    version: str
+    rule: Rule
+    catalogue: Catalogue
+    trie: Trie
+    engine: Engine
+    history_limit: int
+    has_scan: bool
+    encoder: str = ""
+    auto: Walk = EVERY
+    bundle: Bundle | None = None
+
+
+@dataclass(frozen=True)
+class Loader:
+    """Opens bundles for one deployment; their budgets follow its settings."""
+
+    settings: Settings
+    encodings: Encodings
+
+    def open(self, folder: Path) -> Served:
+        """What serves the bundle in this folder.
+
+        Raises:
+            BundleError: a missing, damaged or foreign bundle.
+            DeviceError: CUDA was asked for and is absent.
+            StartError: the deployment's tiers do not fit the bundle.
+        """
+        return self.serve(folder.resolve().name, load_model(folder, self.settings))
+
+    def serve(self, slot: str, model: Model) -> Served:
+        """The model in its slot, with a budget of its own."""
+        walk, thresholds = self._walk(model)
+        ladder = Ladder(model.trie.depth, model.rule, model.has_scan, walk)
+        if self.settings.default_tier != "auto":
+            ladder.check(self.settings.default_tier)
+        controller = Controller(ladder, Costs(), thresholds, self.settings.target_ms / 1000)
+        return self._served(slot, model, ladder, controller)
+
+    def revise(self, served: Served, change: Change) -> Served:
+        """The same slot with its catalogue changed; the graphs are shared, and so is what was learned about costs.
+
+        Raises:
+            ConflictError, InvalidRequestError: the change does not fit the catalogue.
+        """
+        from service.engine.graphs import OnnxEngine
+
+        engine = served.searcher.engine
+        if served.bundle is None or not isinstance(engine, OnnxEngine):
+            raise BundleError("What this slot serves did not come from a bundle, so its catalogue cannot change.")
+        bundle = revise(served.bundle, change)
+        model = _model(bundle, engine.over(bundle))
+        return self._served(served.slot, model, served.ladder, served.controller)
+
+    def _walk(self, model: Model) -> tuple[tuple[str, ...], tuple[float, ...]]:
+        """The tiers of `auto` and their thresholds; an operator's choice keeps the thresholds of the tiers it keeps."""
+        own = model.auto
+        if not self.settings.auto_tiers:
+            return own.tiers, own.thresholds
+        known = dict(zip(own.tiers, own.thresholds, strict=False))
+        chosen = self.settings.auto_tiers
+        kept = tuple(known[tier] for tier in chosen[:-1] if tier in known)
+        return chosen, kept if len(kept) == len(chosen) - 1 else ()
+
+    def _served(self, slot: str, model: Model, ladder: Ladder, controller: Controller) -> Served:
+        if model.auto.signal not in SIGNALS:
+            raise BundleError(f"The bundle measures difficulty by {model.auto.signal!r}, which this service cannot.")
+        return Served(
+            slot=slot,
+            name=model.name,
+            version=model.version,
+            catalogue=model.catalogue,
+            trie=model.trie,
+            ladder=ladder,
+            controller=controller,
+            searcher=Searcher(
+                engine=model.engine,
+                trie=model.trie,
+                catalogue=model.catalogue,
+                ladder=ladder,
+                controller=controller,
+                encodings=self.encodings,
+                encoder=model.encoder,
+                signal=model.auto.signal,
+            ),
+            history_limit=model.history_limit,
+            encoder=model.encoder,
+            path=model.bundle.path if model.bundle else None,
+            bundle=model.bundle,
+        )
+
+
+def load_model(folder: Path, settings: Settings) -> Model:
+    """The bundle and its graphs; see Loader.open for what it raises."""
+    from service.engine.graphs import OnnxEngine  # costs 0.2 s that a fake engine need not pay
+
+    bundle = load(folder)
+    return _model(bundle, OnnxEngine(bundle, settings.device, settings.threads))
+
+
+def _model(bundle: Bundle, engine: Engine) -> Model:
+    manifest = bundle.manifest
+    return Model(
+        name=manifest.name,
+        version=manifest.version,
+        rule=Rule(**manifest.scoring.model_dump()),
+        catalogue=bundle.catalogue,
+        trie=bundle.trie,
+        engine=engine,
+        history_limit=manifest.dims.history,
+        has_scan=manifest.exact,
+        encoder=bundle.encoder_digest,
+        auto=manifest.auto or EVERY,
+        bundle=bundle,
+    )
