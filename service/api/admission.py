@@ -1,31 +1,50 @@
 """Admission by try-acquire: a request is let in at once or refused at once, never parked."""
 
+import math
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 from service.errors import OverloadedError
 
+Reason = Literal["concurrency", "queue"]
+
 
 class Admission:
-    """Bounds how many requests are in the house. Used from the event loop only."""
+    """Bounds how many requests are in the house, and how late the queue may make them. From the event loop only.
 
-    def __init__(self, limit: int, jitter: Callable[[], float] = random.random) -> None:
+    `refused` is told why, once for each request turned away.
+    """
+
+    def __init__(
+        self, limit: int, refused: Callable[[Reason], None], jitter: Callable[[], float] = random.random
+    ) -> None:
         self.limit = limit
         self.active = 0
+        self._refused = refused
         self._jitter = jitter
 
     @contextmanager
-    def slot(self) -> Iterator[None]:
+    def slot(self, queue_s: Callable[[], float | None] = lambda: None) -> Iterator[None]:
         """Hold a place for the duration of the block.
 
+        `queue_s`: None if the queue still leaves time for one more, else the seconds until it is drained.
+
         Raises:
-            OverloadedError: all places are taken; come back in 1 to 3 s, jittered so that not all do so at once.
+            OverloadedError: all places are taken, or even the cheapest tier would come too late. Retry-After is
+                jittered, so that not all come back at once.
         """
         if self.active >= self.limit:
-            raise OverloadedError(f"All {self.limit} places are taken; try again shortly.", 1 + int(3 * self._jitter()))
+            raise self._refusal("concurrency", f"All {self.limit} places are taken", 1.0)
+        if (drained_in := queue_s()) is not None:
+            raise self._refusal("queue", "The queue is longer than the time this request has", drained_in)
         self.active += 1
         try:
             yield
         finally:
             self.active -= 1
+
+    def _refusal(self, reason: Reason, why: str, wait_s: float) -> OverloadedError:
+        self._refused(reason)
+        return OverloadedError(f"{why}; try again shortly.", max(1, math.ceil(wait_s)) + int(3 * self._jitter()))

@@ -9,6 +9,7 @@ from typing import cast
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+from service.experiments.assignment import Assignments
 from service.search.guided import Deadline
 
 SCOPE_KEY = "promise.context"
@@ -33,6 +34,16 @@ class RequestContext:
         """The tightest of the limits that were given, counted from the start of the request."""
         tightest = min((limit for limit in limits_ms if limit is not None), default=float("inf"))
         return Deadline(self.started + tightest / 1000)
+
+    def assigned(self, assignments: Assignments) -> None:
+        """From here on the request belongs to its primary bucket, even if it fails."""
+        self.bucket = assignments.primary.bucket
+        if assignments.all:
+            self.log["experiments"] = {one.experiment: f"{one.bucket}/{one.source}" for one in assignments.all}
+
+    def entry(self, number: int) -> "RequestContext":
+        """The context of one entry of a batch: it began with the batch."""
+        return RequestContext(f"{self.request_id}.{number}", self.started)
 
 
 def open_context(scope: Scope) -> RequestContext:

@@ -8,7 +8,9 @@ from fastapi import Depends, Request
 
 from service.api.context import RequestContext, context_of
 from service.api.state import State
-from service.errors import UnknownBucketError, UnsupportedMediaError
+from service.api.timeouts import limits_ms
+from service.errors import UnsupportedMediaError
+from service.experiments.assignment import assign
 
 # Coroutines although they await little: plain functions would run on a thread pool. Few, because each one costs the
 # framework as much time as all of our own routing.
@@ -20,10 +22,19 @@ async def state_of(request: Request) -> State:
 
 @dataclass(frozen=True)
 class Arrival:
-    """A request for work: its application, its context with the experiment bucket decided."""
+    """A request for work: its application, its context, what its headers say of bucket and time."""
 
     state: State
     context: RequestContext
+    path: str
+    bucket: str | None
+    limits_ms: tuple[float, ...]
+
+
+async def json_body(request: Request) -> None:
+    """Raise UnsupportedMediaError for a body of no or another content type than JSON."""
+    if not _says_json(request.headers.get("content-type", "")) and await request.body():
+        raise UnsupportedMediaError("Send the body with the header Content-Type: application/json.")
 
 
 async def arrive(request: Request) -> Arrival:
@@ -31,16 +42,15 @@ async def arrive(request: Request) -> Arrival:
 
     Raises:
         UnsupportedMediaError: a body of no or another content type than JSON.
-        UnknownBucketError: the header names a bucket; no experiment is configured.
+        InvalidRequestError: a timeout that is no number.
+        UnknownBucketError: the header names no bucket of the experiments, or fits several.
     """
-    state = await state_of(request)
-    if not _says_json(request.headers.get("content-type", "")) and await request.body():
-        raise UnsupportedMediaError("Send the body with the header Content-Type: application/json.")
-    if state.ab_header in request.headers:
-        raise UnknownBucketError(
-            f"No experiment is configured, so {state.ab_header} can name no bucket; leave the header out."
-        )
-    return Arrival(state, context_of(request.scope))
+    await json_body(request)
+    state, context = await state_of(request), context_of(request.scope)
+    bucket = request.headers.get(state.ab_header)
+    if bucket is not None:
+        context.assigned(assign(state.experiments.current, None, bucket))
+    return Arrival(state, context, request.scope["path"], bucket, limits_ms(request.headers))
 
 
 def _says_json(content_type: str) -> bool:

@@ -10,9 +10,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.api.context import RequestContext, open_context
 from service.api.problems import problem
 from service.api.state import State
+from service.api.tracing import PROBES, conceal, template, trace_id
 from service.errors import PromiseError
 
-PROBES = ("/health/live", "/health/ready", "/metrics")
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+GONE = 499  # nothing was answered: the caller left, or the process is ending
 
 
 class Observe:
@@ -30,7 +32,8 @@ class Observe:
             await self.app(scope, receive, send)
             return
         context = open_context(scope)
-        reply = _Reply(self.state, context, send)
+        conceal(scope)
+        reply = _Reply(self.state, scope, context, send)
         try:
             await self.app(scope, receive, reply.send)
         except Exception as error:
@@ -44,17 +47,21 @@ class Observe:
                 self._record(scope, context, reply.status)
 
     def _record(self, scope: Scope, context: RequestContext, status: int) -> None:
-        seconds = context.elapsed_s()
-        self.state.meter.request(context.bucket, status, context.tier, seconds)
+        seconds, method = context.elapsed_s(), scope["method"]
+        self.state.meter.request(context.bucket, status or GONE)
+        if context.tier is not None:
+            self.state.meter.answered(context.bucket, context.tier, seconds)
+        traced = trace_id()
         self.state.log.info(
             "request",
             request_id=context.request_id,
-            method=scope["method"],
-            route=getattr(scope.get("route"), "path", "unmatched"),
-            status=status,
+            method=method if method in METHODS else "other",
+            route=template(scope),
+            status=status or GONE,
             bucket=context.bucket,
             duration_ms=round(1000 * seconds, 3),
             **context.log,
+            **({} if traced is None else {"trace_id": traced}),
         )
 
 
@@ -63,6 +70,7 @@ class _Reply:
     """Sends the response on, with the headers every response carries; remembers its status (0 = none yet)."""
 
     state: State
+    scope: Scope
     context: RequestContext
     downstream: Send
     status: int = 0
@@ -70,6 +78,7 @@ class _Reply:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            conceal(self.scope)
             headers = MutableHeaders(scope=message)
             headers["x-request-id"] = self.context.request_id
             headers["cache-control"] = "no-store"

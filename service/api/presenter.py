@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from service.api.context import RequestContext
-from service.api.schemas import (
+from service.api.schemas.answer import (
+    BucketUsed,
     BudgetUsed,
-    Experiment,
     HistoryUse,
     Item,
     ModelName,
@@ -14,17 +14,21 @@ from service.api.schemas import (
     SearchTrace,
 )
 from service.engine.bundle import Catalogue
+from service.experiments.assignment import Assigned, Assignments
 from service.recommender import Answer
-from service.searcher import Scored
+from service.tasks import Scored
 
 
-def present(answer: Answer, catalogue: Catalogue, model: ModelName, context: RequestContext) -> RecommendResponse:
-    """The response body; `search` and `trace` stay unset, and so off the wire, unless the request was explained."""
-    choice, history = answer.choice, answer.history
+def present(answer: Answer, assignments: Assignments, token: str, context: RequestContext) -> RecommendResponse:
+    """The response body; `search` and `trace` stay unset, and so off the wire, unless the request was explained.
+
+    Nothing is validated again: that would cost a thousand items as much time as a search.
+    """
+    choice, history, served = answer.choice, answer.history, answer.served
     search: dict[str, Any] = {} if answer.levels is None else {"search": SearchTrace(levels=answer.levels)}
     return RecommendResponse.model_construct(
         request_id=context.request_id,
-        items=_items(answer.items, catalogue),
+        items=_items(answer.items, served.catalogue),
         budget=BudgetUsed(
             requested=choice.requested,
             tier=choice.tier,
@@ -32,12 +36,15 @@ def present(answer: Answer, catalogue: Catalogue, model: ModelName, context: Req
             k_plus=choice.k_plus,
             reason=choice.reason,
         ),
-        experiment=Experiment(name="none", bucket=context.bucket, source="default"),
-        experiments=[],
+        experiment=_bucket(assignments.primary),
+        experiments=[_bucket(assigned) for assigned in assignments.all],
+        feedback_token=token,
         source=answer.source,
-        history=HistoryUse(used=len(history.rows), unknown=history.unknown, truncated=history.truncated),
+        history=HistoryUse(
+            used=len(history.rows), unknown=history.unknown, truncated=history.truncated, stored=history.stored
+        ),
         cache=answer.cache,
-        model=model,
+        model=ModelName(name=served.name, version=served.version),
         degraded=answer.degraded is not None,
         timings_ms=timings_ms(answer, context),
         **search,
@@ -56,8 +63,11 @@ def server_timing(timings: dict[str, float], cache: str) -> str:
     return ", ".join([*stages, f'encodings;desc="{cache}"'])
 
 
+def _bucket(assigned: Assigned) -> BucketUsed:
+    return BucketUsed(name=assigned.experiment, bucket=assigned.bucket, source=assigned.source)
+
+
 def _items(found: Sequence[Scored], catalogue: Catalogue) -> list[Item]:
-    """Plain dictionaries: validating a thousand of our own items again would cost as much as a search."""
     sids = catalogue.sids[[scored.row - 1 for scored in found]].tolist() if found else []
     return [_item(scored, catalogue.ids[scored.row - 1], sid) for scored, sid in zip(found, sids, strict=True)]
 

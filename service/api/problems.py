@@ -1,7 +1,7 @@
-"""Errors over HTTP: RFC 9457 problems, one function for all of them."""
+"""Errors over HTTP: RFC 9457 problems, one function for all of them. Under /v2 the protocol's own form."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.api.context import context_of
+from service.api.context import RequestContext, context_of
 from service.errors import (
     BodyTooLargeError,
     InvalidRequestError,
@@ -24,23 +24,33 @@ MEDIA_TYPE = "application/problem+json"
 SHOWN = 8  # invalid fields listed in one problem
 LONGEST = 200  # characters of anything the caller sent that a problem repeats
 
+Extra = Mapping[str, Any]
 
-def problem(request: Request, error: PromiseError, extra: Mapping[str, Any] | None = None) -> Response:
-    """The problem document of an error; its slug also goes to the request's log line."""
+
+def problem(request: Request, error: PromiseError, extra: Extra | None = None) -> Response:
+    """The response of an error."""
     context = context_of(request.scope)
+    path = request.url.path
+    body, media_type = document(error, path, context, extra), MEDIA_TYPE
+    if path == "/v2" or path.startswith("/v2/"):
+        body, media_type = {"error": error.detail}, "application/json"
+    # ASCII only: what a caller sent may hold lone surrogates, which UTF-8 cannot encode.
+    content = json.dumps(body, ensure_ascii=True).encode()
+    return Response(content, int(error.status), dict(error.headers), media_type)
+
+
+def document(error: PromiseError, path: str, context: RequestContext, extra: Extra | None = None) -> dict[str, Any]:
+    """The problem document of an error; its slug also goes to the request's log line."""
     context.log["error"] = error.slug
-    body = {
+    return {
         "type": f"/problems/{error.slug}",
         "title": error.title,
         "status": int(error.status),
         "detail": error.detail,
-        "instance": request.url.path[:LONGEST],
+        "instance": path[:LONGEST],
         "request_id": context.request_id,
         **(extra or {}),
     }
-    # ASCII only: what a caller sent may hold lone surrogates, which UTF-8 cannot encode.
-    content = json.dumps(body, ensure_ascii=True).encode()
-    return Response(content, int(error.status), dict(error.headers), MEDIA_TYPE)
 
 
 async def on_error(request: Request, error: Exception) -> Response:
@@ -73,18 +83,21 @@ def _other(error: HTTPException) -> PromiseError:
 
 
 async def on_invalid(request: Request, error: Exception) -> Response:
-    """Handler of requests that do not fit the schema: one sentence, and `errors` with every field found wrong."""
+    """Handler of requests that do not fit the schema."""
     assert isinstance(error, RequestValidationError)
-    found = error.errors()
+    return problem(request, *misfit(error.errors()))
+
+
+def misfit(found: Sequence[Any]) -> tuple[PromiseError, Extra | None]:
+    """What pydantic found wrong: one sentence, and `errors` with every field found wrong."""
     first = found[0]
     if first["type"] == "json_invalid":
         reason, at = first["ctx"]["error"], first["loc"][-1]
-        return problem(request, MalformedBodyError(f"The body is not JSON: {reason} at character {at}."))
+        return MalformedBodyError(f"The body is not JSON: {reason} at character {at}."), None
     if first["type"] == "missing" and tuple(first["loc"]) == ("body",):
-        return problem(request, InvalidRequestError("A JSON object is needed as the body."))
+        return InvalidRequestError("A JSON body is needed."), None
     fields = [{"field": _name(one["loc"]), "message": one["msg"]} for one in found[:SHOWN]]
-    detail = f"{fields[0]['field']}: {fields[0]['message']}."
-    return problem(request, InvalidRequestError(detail), {"errors": fields})
+    return InvalidRequestError(f"{fields[0]['field']}: {fields[0]['message']}."), {"errors": fields}
 
 
 def _name(location: tuple[int | str, ...]) -> str:

@@ -1,27 +1,45 @@
-"""What the routes work with: filled by `create_app`, so that nothing here names a concrete engine or metric."""
+"""What the routes work with: filled by `create_app`, so that nothing here names a concrete engine, store or metric."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from service.api.admission import Admission
-from service.api.schemas import ModelName
+from service.api.reports import Reports
+from service.bundles import Bundles
+from service.experiments.feedback import Feedback
+from service.experiments.live import LiveExperiments
+from service.experiments.tokens import Tokens
+from service.histories.protocol import HistoryStore
 from service.recommender import Recommender
 
 
 class Meter(Protocol):
     """Where figures go; see service.observability.metrics for their meaning."""
 
-    def request(self, bucket: str, status: int, tier: str | None, seconds: float) -> None: ...
+    def request(self, bucket: str, status: int) -> None: ...
 
-    def served(self, bucket: str, tier: str, reason: str, cache: str, degraded: str | None) -> None: ...
+    def answered(self, bucket: str, tier: str, seconds: float) -> None: ...
 
-    def searched(self, seconds: Mapping[str, float], rescued: Iterable[int]) -> None: ...
+    def served(self, bucket: str, tier: str, reason: str, degraded: str | None) -> None: ...
 
-    def refused(self, reason: str) -> None: ...
+    def looked_up(self, result: str, tier: str | None) -> None: ...
+
+    def searched(self, seconds: Mapping[str, float], batch: int) -> None: ...
+
+    def level(self, level: int, expanded: int, kept: int, rescued: int, entropy: float | None) -> None: ...
+
+    def feedback(self, bucket: str, event: str) -> None: ...
+
+    def publish(self, experiment: str, gauges: Iterable[tuple[str, Mapping[str, str], float]]) -> None: ...
+
+    def sample(self) -> None:
+        """Read what the event loop owns."""
+        ...
 
     def exposition(self) -> tuple[bytes, str]:
-        """All figures as text, and its content type."""
+        """All figures as text, and its content type; from any thread."""
         ...
 
 
@@ -35,15 +53,26 @@ class Log(Protocol):
 
 @dataclass(frozen=True)
 class State:
-    """One per application; `is_draining` and `device_busy_s` are asked anew by every probe."""
+    """One per application; what is a function is asked anew by every request. `clock`: seconds since the epoch."""
 
     recommender: Recommender
-    model: ModelName
-    providers: tuple[str, ...]
+    bundles: Bundles
+    experiments: LiveExperiments
+    reports: Reports
+    tokens: Tokens
+    feedback: Feedback
+    histories: HistoryStore
     admission: Admission
     meter: Meter
     log: Log
-    is_draining: Callable[[], bool]
+    queue_depth: Callable[[], int]
     device_busy_s: Callable[[], float]
+    is_draining: Callable[[], bool]
+    drain: Callable[[], None]
+    providers: tuple[str, ...]
+    clock: Callable[[], float]
     ab_header: str
     timeout_ms: float
+    default_tier: str
+    admin_token: str | None
+    bundle_parents: tuple[Path, ...]

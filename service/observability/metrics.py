@@ -1,103 +1,121 @@
-"""Every metric object of the process, in one class on one registry that the runtime injects (design section 7)."""
+"""What happened, told to the metric objects; what others keep anyway, read when Prometheus asks."""
 
 from collections.abc import Iterable, Mapping
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
     ProcessCollector,
     disable_created_metrics,
     generate_latest,
 )
 
-STAGES = ("queue", "cache", "encode", "expand", "prune", "items")
-REQUEST_EDGES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.0, 5.0)
-STAGE_EDGES = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+from service.observability.families import Families
+from service.observability.watched import Read, Watched
 
 
 class Metrics:
-    """Counters and histograms with closed label sets: never an item, user or request id."""
+    """The figures of one process. Calls come from the event loop, a scrape from any thread."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, slos_s: Iterable[float] = ()) -> None:
         self.registry = registry
-        self.requests = Counter("promise_requests", "Requests answered.", ("bucket", "status"), registry=registry)
-        self.duration = Histogram(
-            "promise_request_duration_seconds",
-            "Time from request line to response, of recommendations served.",
-            ("bucket", "tier"),
-            buckets=REQUEST_EDGES,
-            registry=registry,
-        )
-        stages = Histogram(
-            "promise_stage_duration_seconds",
-            "Time one request spent in each stage.",
-            ("stage",),
-            buckets=STAGE_EDGES,
-            registry=registry,
-        )
-        self.stages = {stage: stages.labels(stage) for stage in STAGES}
-        self.cache = Counter("promise_cache_requests", "Encoding look-ups.", ("tier", "result"), registry=registry)
-        self.cache_results = {result: self.cache.labels("memory", result) for result in ("hit", "miss")}
-        self.tiers = Counter(
-            "promise_budget_tier",
-            "Tier that served a request, and why.",
-            ("bucket", "tier", "reason"),
-            registry=registry,
-        )
-        self.rescued = Counter(
-            "promise_prm_rescued",
-            "Prefixes the PRM kept that a beam of the same width would have cut.",
-            ("level",),
-            registry=registry,
-        )
-        self.degraded = Counter("promise_degraded", "Answers below what was asked.", ("reason",), registry=registry)
-        self.shed = Counter("promise_shed", "Requests refused to protect the rest.", ("reason",), registry=registry)
-        self.model_info = Gauge(
-            "promise_model_info", "1 for the model being served.", ("name", "version"), registry=registry
-        )
-        self.catalogue_items = Gauge("promise_catalogue_items", "Items that can be recommended.", registry=registry)
+        self._families = Families(registry, slos_s)
+        self._watched = Watched(registry)
+        self._versions: dict[str, tuple[str, str]] = {}
+        self._cache_tiers: tuple[str, ...] = ("memory",)
 
     @staticmethod
-    def open() -> "Metrics":
+    def open(slos_s: Iterable[float] = ()) -> "Metrics":
         """On a registry of its own, with the memory and CPU figures of the process."""
         disable_created_metrics()  # type: ignore[no-untyped-call]  # they double the number of series and nothing reads them
         registry = CollectorRegistry()
         ProcessCollector(registry=registry)
-        return Metrics(registry)
+        return Metrics(registry, slos_s)
 
     def exposition(self) -> tuple[bytes, str]:
         """All figures in Prometheus' text format, and its content type."""
         return generate_latest(self.registry), CONTENT_TYPE_LATEST
 
-    def model(self, name: str, version: str, items: int) -> None:
-        """Say which model is served."""
-        self.model_info.labels(name, version).set(1)
-        self.catalogue_items.set(items)
+    def watch(self, name: str, read: Read) -> None:
+        """Show at every scrape what `read` returns; `name` is one of service.observability.watched.MEANINGS."""
+        self._watched.add(name, read)
 
-    def request(self, bucket: str, status: int, tier: str | None, seconds: float) -> None:
-        """One HTTP request; `tier` is None where nothing was recommended."""
-        self.requests.labels(bucket, str(status)).inc()
-        if tier is not None:
-            self.duration.labels(bucket, tier).observe(seconds)
+    def sample(self) -> None:
+        """Read what is watched, on the event loop; `exposition` shows what was read last."""
+        self._watched.sample()
 
-    def served(self, bucket: str, tier: str, reason: str, cache: str, degraded: str | None) -> None:
+    def cache_tiers(self, tiers: Iterable[str]) -> None:
+        """The tiers of the cache that exist, in the order they are asked."""
+        self._cache_tiers = tuple(tiers)
+
+    def model(self, bundle: str, name: str, version: str, items: int) -> None:
+        """Say which version a bundle slot serves; the series of the version before it ends."""
+        before = self._versions.get(bundle)
+        if before is not None and before != (name, version):
+            self._families.model_info.remove(bundle, *before)
+        self._versions[bundle] = (name, version)
+        self._families.model_info.labels(bundle, name, version).set(1)
+        self._families.catalogue_items.labels(bundle).set(items)
+
+    def request(self, bucket: str, status: int) -> None:
+        """One HTTP request; a batch is one."""
+        self._families.requests.labels(bucket, str(status)).inc()
+
+    def answered(self, bucket: str, tier: str, seconds: float) -> None:
+        """One recommendation left after `seconds`; an entry of a batch is one."""
+        self._families.duration.labels(bucket, tier).observe(seconds)
+
+    def served(self, bucket: str, tier: str, reason: str, degraded: str | None) -> None:
         """One recommendation and the decisions behind it."""
-        self.tiers.labels(bucket, tier, reason).inc()
-        if cache in self.cache_results:
-            self.cache_results[cache].inc()
+        self._families.tiers.labels(bucket, tier, reason).inc()
         if degraded is not None:
-            self.degraded.labels(degraded).inc()
+            self._families.degraded.labels(degraded).inc()
 
-    def searched(self, seconds: Mapping[str, float], rescued: Iterable[int]) -> None:
-        """Seconds per stage, and rescued prefixes per level."""
+    def looked_up(self, result: str, tier: str | None) -> None:
+        """One look-up of an encoding: `tier` had it; without one every tier was asked and had nothing to give.
+
+        An error is Redis', so the tiers before it missed.
+        """
+        if result == "off":
+            return
+        for asked in self._cache_tiers:
+            last = asked == tier or (result == "error" and asked == "redis")
+            self._families.cache.labels(asked, result if last else "miss").inc()
+            if last:
+                return
+
+    def searched(self, seconds: Mapping[str, float], batch: int) -> None:
+        """Seconds per stage, and the size of the batch."""
         for stage, duration in seconds.items():
-            self.stages[stage].observe(duration)
-        for level, count in enumerate(rescued, 1):
-            self.rescued.labels(str(level)).inc(count)
+            self._families.stages[stage].observe(duration)
+        if batch:
+            self._families.batch_size.observe(batch)
+
+    def level(self, level: int, expanded: int, kept: int, rescued: int, entropy: float | None) -> None:
+        """One level of one search, 1-based."""
+        label = str(level)
+        self._families.candidates.labels(label, "expanded").inc(expanded)
+        self._families.candidates.labels(label, "kept").inc(kept)
+        self._families.rescued.labels(label).inc(rescued)
+        if entropy is not None:
+            self._families.entropy.labels(label).observe(entropy)
 
     def refused(self, reason: str) -> None:
         """One request shed."""
-        self.shed.labels(reason).inc()
+        self._families.shed.labels(reason).inc()
+
+    def exposed(self, experiment: str, bucket: str) -> None:
+        """A user met a bucket."""
+        self._families.exposures.labels(experiment, bucket).inc()
+
+    def feedback(self, bucket: str, event: str) -> None:
+        """Feedback was given, for the first time."""
+        self._families.feedback.labels(bucket, event).inc()
+
+    def publish(self, experiment: str, gauges: Iterable[tuple[str, Mapping[str, str], float]]) -> None:
+        """The gauges of an experiment's report; those of its report before are gone."""
+        named = {"promise_experiment_lift": self._families.lift, "promise_experiment_srm_p": self._families.srm_p}
+        for family in named.values():
+            family.remove_by_labels({"experiment": experiment})
+        for name, labels, value in gauges:
+            named[name].labels(**labels).set(value)

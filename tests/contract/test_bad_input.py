@@ -4,13 +4,12 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
-from fake_service import Client, made_catalogue, made_model, made_runtime
+from expected_problem import assert_problem
+from fake_service import Client, made_model, made_runtime
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-from service.api.schemas import Problem
+from made import made_catalogue
 
 CATALOGUE = made_catalogue()
 KNOWN = CATALOGUE.ids[0]
@@ -21,18 +20,6 @@ JSON = {"Content-Type": "application/json"}
 def client() -> Iterator[Client]:
     with Client(made_runtime(made_model(CATALOGUE))) as opened:
         yield opened
-
-
-def assert_problem(response: httpx.Response, status: int, slug: str) -> dict[str, Any]:
-    body: dict[str, Any] = response.json()
-    assert (response.status_code, body["type"]) == (status, f"/problems/{slug}"), response.text[:500]
-    assert response.headers["content-type"] == "application/problem+json"
-    Problem.model_validate(body)
-    assert body["status"] == status
-    assert body["request_id"] == response.headers["x-request-id"]
-    assert body["detail"].endswith((".", "?"))
-    assert len(response.content) < 4000
-    return body
 
 
 BODIES: dict[str, tuple[bytes, int, str]] = {
@@ -92,15 +79,24 @@ FIELDS: dict[str, tuple[dict[str, Any], int, str, str]] = {
     "user_id a number": ({"user_id": 7}, 422, "invalid-request", "user_id"),
     "user_id empty": ({"user_id": ""}, 422, "invalid-request", "user_id"),
     "unknown field": ({"histroy": [KNOWN]}, 422, "invalid-request", "histroy"),
-    "filter, not offered": ({"filter": {"category": "x"}}, 422, "invalid-request", "filter"),
-    "feedback, not offered": ({"feedback_token": "x"}, 422, "invalid-request", "feedback_token"),
+    "filter a string": ({"filter": "Beauty"}, 422, "invalid-request", "filter"),
+    "filter with unknown field": ({"filter": {"categories": "x"}}, 422, "invalid-request", "filter.categories"),
+    "category a number": ({"filter": {"category": 7}}, 422, "invalid-request", "filter.category"),
+    "category null": ({"filter": {"category": None}}, 422, "invalid-request", "filter.category"),
+    "brand of numbers": ({"filter": {"brand": ["a", 7]}}, 422, "invalid-request", "filter.brand.1"),
+    "an empty category": ({"filter": {"category": ""}}, 422, "invalid-request", "filter.category.0"),
+    "too many brands": ({"filter": {"brand": ["a"] * 101}}, 422, "invalid-request", "filter.brand"),
+    "allow a string": ({"filter": {"allow": KNOWN}}, 422, "invalid-request", "filter.allow"),
+    "allow over the cap": ({"filter": {"allow": [KNOWN] * 10_001}}, 422, "invalid-request", "filter.allow"),
+    "unknown category": ({"filter": {"category": "x"}}, 400, "unknown-filter", ""),
+    "unknown brand without a history": ({"filter": {"brand": ["x"]}, "history": []}, 400, "unknown-filter", ""),
+    "a response's field": ({"feedback_token": "x"}, 422, "invalid-request", "feedback_token"),
     "unknown strategy": ({"strategy": "greedy"}, 422, "invalid-request", "strategy"),
     "unknown tier": ({"budget": "k51"}, 400, "unknown-tier", ""),
     "unknown tier in an object": ({"budget": {"tier": "huge"}}, 400, "unknown-tier", ""),
     "unknown tier without a history": ({"budget": "huge", "history": []}, 400, "unknown-tier", ""),
-    "exact as a beam": ({"budget": "exact", "strategy": "beam"}, 400, "unknown-tier", ""),
+    "exact as a beam": ({"history": [KNOWN], "budget": "exact", "strategy": "beam"}, 400, "unknown-tier", ""),
     "budget a number": ({"budget": 50}, 422, "invalid-request", "budget: "),
-    "budget null": ({"budget": None}, 422, "invalid-request", "budget"),
     "budget a list": ({"budget": ["k50"]}, 422, "invalid-request", "budget"),
     "budget with unknown field": ({"budget": {"teir": "k50"}}, 422, "invalid-request", "budget"),
     "latency zero": ({"budget": {"latency_ms": 0}}, 422, "invalid-request", "budget.latency_ms: "),
@@ -123,6 +119,7 @@ HEADERS: dict[str, tuple[dict[str, str], int, str]] = {
     "timeout infinite": (JSON | {"X-Request-Timeout-Ms": "inf"}, 422, "invalid-request"),
     "timeout negative": (JSON | {"X-Request-Timeout-Ms": "-1"}, 422, "invalid-request"),
     "timeout empty": (JSON | {"X-Request-Timeout-Ms": ""}, 422, "invalid-request"),
+    "a proxy's timeout negative": (JSON | {"x-envoy-expected-rq-timeout-ms": "-1"}, 422, "invalid-request"),
 }
 
 ROUTES = [
@@ -132,7 +129,9 @@ ROUTES = [
     ("POST", "/metrics", 405, "method-not-allowed"),
     ("POST", "/health/live", 405, "method-not-allowed"),
     ("POST", "/recommend/", 404, "not-found"),
-    ("POST", "/recommend/batch", 404, "not-found"),
+    ("GET", "/recommend/batch", 405, "method-not-allowed"),
+    ("POST", "/experiments", 405, "method-not-allowed"),
+    ("GET", "/admin", 404, "not-found"),
     ("GET", "/", 404, "not-found"),
     ("GET", "/%00%ff%ed%a0%80/../etc/passwd", 404, "not-found"),
     ("GET", "/" + "x" * 5000, 404, "not-found"),
@@ -185,16 +184,22 @@ def test_a_length_that_is_no_number(client: Client) -> None:
 def test_ten_thousand_items_keep_the_newest(client: Client) -> None:
     history = [CATALOGUE.ids[n % 290] for n in range(10_000)]
     body = client.recommend(history=history).json()
-    assert body["history"] == {"used": 20, "unknown": 0, "truncated": 9980}
+    assert body["history"] == {"used": 20, "unknown": 0, "truncated": 9980, "stored": False}
     newest = client.recommend(history=history[-20:], exclude=list(set(history))).json()
     assert [item["item_id"] for item in body["items"]] == [item["item_id"] for item in newest["items"]]
 
 
 def test_unknown_ids_are_skipped_and_counted(client: Client) -> None:
     body = client.recommend(history=["?", KNOWN, "\x00", "🙂", "B" * 256]).json()
-    assert (body["source"], body["history"]) == ("search", {"used": 1, "unknown": 4, "truncated": 0})
+    assert body["source"] == "search"
+    assert body["history"] == {"used": 1, "unknown": 4, "truncated": 0, "stored": False}
     plain = client.recommend(history=[KNOWN]).json()
     assert plain["items"] == body["items"]
+
+
+def test_null_is_as_good_as_absent(client: Client) -> None:
+    absent = dict.fromkeys(("user_id", "history", "strategy", "budget", "filter"))
+    assert client.recommend(**absent).json()["items"] == client.recommend().json()["items"]
 
 
 def test_of_a_repeated_key_the_last_counts(client: Client) -> None:
