@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
-from fake_service import made_catalogue
+from made import made_catalogue
 
 ROOT = Path(__file__).resolve().parents[2]
 HISTORY = list(made_catalogue().ids[:5])

@@ -129,10 +129,10 @@ def test_one_beam_is_greedy(world: World, pool: int) -> None:
 def test_a_cached_encoding_gives_the_list_of_a_fresh_one(world: World, plan: Plan) -> None:
     histories, tag = histories_of(HISTORY, seed=5), world.engine.model_version
     memory, lengths = world.encode(histories)
-    packed = [codec.encode(row[:length], tag) for row, length in zip(memory, lengths, strict=True)]
+    packed = [codec.encode(row[:length], tag, b"key") for row, length in zip(memory, lengths, strict=True)]
     cached = np.zeros_like(memory)
     for row, value in zip(cached, packed, strict=True):
-        decoded = codec.decode(value, tag)
+        decoded = codec.decode(value, tag, b"key")
         row[: len(decoded)] = decoded
     masks = np.stack([legal(world.engine.trie, rows) for rows in histories])
     again = search(world.engine, world.engine.context(cached, lengths, masks), plan, 10)

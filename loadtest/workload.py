@@ -1,0 +1,121 @@
+"""Users of a bundle's catalogue: made histories with the shape of real ones, who come back as Zipf says.
+
+A history starts from the bundle's sample histories; half of its items give way to others of the same category, drawn
+by popularity, so that a few samples make any number of users. A catalogue without samples is drawn from by popularity.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loadtest.client import request
+
+I32 = NDArray[np.int32]
+History = tuple[str, ...]
+MEAN_LENGTH = 9.0  # of Beauty's users; the shortest has 3
+SWAPPED = 0.5
+
+
+class WorkloadError(Exception):
+    """No users can be made from this folder; the message is one sentence."""
+
+
+@dataclass(frozen=True)
+class Items:
+    """What a bundle's catalogue.npz says: ids [I], popularity [I], category [I], sample histories as item indices."""
+
+    ids: NDArray[np.str_]
+    popularity: I32
+    category: I32
+    samples: tuple[I32, ...]
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One request to come: who asks, and the history at that time."""
+
+    user: int
+    history: History
+
+
+def read_items(bundle: Path) -> Items:
+    """Raises WorkloadError: the folder holds no readable catalogue."""
+    names = ("ids", "popularity", "category", "sample_items", "sample_lengths")
+    try:
+        with np.load(bundle / "catalogue.npz", allow_pickle=False) as arrays:
+            ids, popularity, category, rows, lengths = (arrays[name] for name in names)
+    except (OSError, KeyError, ValueError) as error:
+        raise WorkloadError(f"{bundle} has no readable catalogue.npz ({error}); name a bundle folder.") from None
+    samples = [part - 1 for part in np.split(rows, np.cumsum(lengths)[:-1]) if len(part)] if len(lengths) else []
+    return Items(ids, popularity, category, tuple(samples))
+
+
+def histories(items: Items, users: int, seed: int = 0, length: int | None = None) -> list[History]:
+    """One distinct-item history per user, oldest first; `length` items each, or 3 and more with a mean of nine."""
+    rng = np.random.default_rng(seed)
+    lengths = np.full(users, length) if length else 3 + rng.geometric(1 / (MEAN_LENGTH - 2), users) - 1
+    drawer = _Drawer(items, rng)
+    return [tuple(items.ids[drawer.history(int(count))].tolist()) for count in lengths]
+
+
+class _Drawer:
+    """Draws items by popularity, over everything or within a category."""
+
+    def __init__(self, items: Items, rng: np.random.Generator) -> None:
+        self._items, self._rng = items, rng
+        self._order = np.argsort(items.category, kind="stable")
+        weights = items.popularity[self._order] + 1.0
+        self._mass = np.concatenate([[0.0], np.cumsum(weights)])
+        categories, starts = np.unique(items.category[self._order], return_index=True)
+        ends = [*starts[1:].tolist(), len(self._order)]
+        self._span = dict(zip(categories.tolist(), zip(starts.tolist(), ends, strict=True), strict=True))
+
+    def history(self, length: int) -> list[int]:
+        """`length` distinct item indices: samples one after another, half of each swapped within its category."""
+        found: dict[int, None] = {}
+        while len(found) < min(length, len(self._items.ids)):
+            for item in self._start():
+                swapped = self._rng.random() < SWAPPED
+                found.setdefault(self.draw(int(self._items.category[item])) if swapped else item)
+        return list(found)[:length]
+
+    def _start(self) -> list[int]:
+        if not self._items.samples:
+            return [self.draw()]
+        sample: list[int] = self._items.samples[self._rng.integers(len(self._items.samples))].tolist()
+        return sample
+
+    def draw(self, category: int | None = None) -> int:
+        start, end = (0, len(self._order)) if category is None else self._span[category]
+        at = self._rng.uniform(self._mass[start], self._mass[end])
+        return int(self._order[min(np.searchsorted(self._mass, at, "right") - 1, end - 1)])
+
+
+def zipf(users: int, visits: int, exponent: float = 1.0, seed: int = 0) -> I32:
+    """Who comes, visit by visit [visits]: user u with a probability proportional to (u + 1) ** -exponent."""
+    weights = np.arange(1, users + 1, dtype=np.float64) ** -exponent
+    return np.random.default_rng(seed).choice(users, visits, p=weights / weights.sum()).astype(np.int32)
+
+
+def visits(
+    items: Items, users: int, count: int, exponent: float = 1.0, bought: float = 0.0, seed: int = 0, longest: int = 50
+) -> list[Visit]:
+    """`count` visits of `users` Zipf users; after one visit in 1/`bought` the history has grown by a popular item."""
+    known, rng = histories(items, users, seed), np.random.default_rng(seed + 1)
+    drawer, come = _Drawer(items, rng), []
+    for user in zipf(users, count, exponent, seed + 2).tolist():
+        come.append(Visit(user, known[user]))
+        if rng.random() < bought:
+            new = str(items.ids[drawer.draw()])
+            known[user] = (*(item for item in known[user] if item != new), new)[-longest:]
+    return come
+
+
+def recommend(history: Sequence[str], headers: dict[str, str] | None = None, **fields: Any) -> bytes:
+    """POST /recommend as bytes."""
+    return request("POST", "/recommend", json.dumps({"history": history, **fields}).encode(), headers)
