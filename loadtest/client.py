@@ -125,6 +125,11 @@ class Client:
         """One request, the body as JSON; raises as `send`."""
         return await self.send(request(method, path, None if body is None else json.dumps(body).encode(), headers))
 
+    async def open(self, connections: int) -> None:
+        """Have this many idle connections, as the pool of a proxy before the server would; raises as `send`."""
+        while len(self._idle) < connections:
+            self._idle.append(await self._connect())
+
     def close(self) -> None:
         for connection in self._idle:
             connection.abort()

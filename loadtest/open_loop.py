@@ -108,12 +108,14 @@ def run(
     in_flight: int = 2000,
     timeout_s: float = 30.0,
     beside: Sequence[Beside] = (),
+    connections: int = 0,
 ) -> list[Shot]:
-    """`drive` on an event loop of its own."""
+    """`drive` on an event loop of its own, with this many connections opened before; raises ClientError there."""
 
     async def driven() -> list[Shot]:
         client = Client(url, timeout_s)
         try:
+            await client.open(connections)
             return await drive(client, requests, times, in_flight, beside)
         finally:
             client.close()
@@ -133,7 +135,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             for visit in visits
         ]
         uvloop.run(_reachable(options.url))
-        shots = run(options.url, requests.__getitem__, times, options.in_flight)
+        shots = run(options.url, requests.__getitem__, times, options.in_flight, connections=options.connections)
     except (workload.WorkloadError, ClientError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -190,6 +192,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--budget", default="auto", help="auto or a tier")
     parser.add_argument("--deadline-ms", type=_positive(float), help="sent as X-Request-Timeout-Ms")
     parser.add_argument("--in-flight", type=_positive(int), default=2000, help="arrivals beyond this many are skipped")
+    parser.add_argument("--connections", type=int, default=64, help="opened beforehand, as a proxy's pool would be")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true", dest="as_json", help="end with one JSON object")
     return parser

@@ -63,6 +63,19 @@ def histories(items: Items, users: int, seed: int = 0, length: int | None = None
     return [tuple(items.ids[drawer.history(int(count))].tolist()) for count in lengths]
 
 
+def distinct(items: Items, users: int, seed: int = 0, length: int | None = None) -> list[History]:
+    """The same without two users of one history.
+
+    Raises:
+        WorkloadError: the catalogue does not have so many.
+    """
+    for spare in (1.2, 2, 4):
+        found = list(dict.fromkeys(histories(items, int(spare * users) + 10, seed, length)))
+        if len(found) >= users:
+            return found[:users]
+    raise WorkloadError(f"The catalogue does not make {users} different histories.")
+
+
 class _Drawer:
     """Draws items by popularity, over everything or within a category."""
 

@@ -1,7 +1,6 @@
 """The ASGI application over an open runtime."""
 
 import asyncio
-import contextlib
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -37,16 +36,16 @@ def create_app(runtime: Runtime) -> FastAPI:
     state = _state(runtime)
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.openapi()  # takes a while and is kept: requests should not wait for the first reader
         await runtime.start()
-        reporting = asyncio.create_task(
-            state.reports.watch(lambda: runtime.experiments.current, REPORT_EVERY_S), name="reports"
-        )
-        yield
-        reporting.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await reporting
-        await runtime.close()
+        watching = asyncio.create_task(state.reports.watch(lambda: runtime.experiments.current, REPORT_EVERY_S))
+        try:
+            yield
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+            await runtime.close()
 
     app = FastAPI(
         title="Promise",

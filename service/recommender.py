@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, cast
 
-from service.budget.ladder import AUTO, Choice, Strategy
+from service.budget.ladder import AUTO, EXACT, Choice, Strategy
 from service.bundles import Bundles
 from service.cache.encodings import CacheResult, CacheTier, EncodingCache, Looked
 from service.engine.batcher import Batcher, Done, ExpiredError
@@ -199,15 +199,18 @@ class Recommender:
     @staticmethod
     def _terms(ask: Ask, overrides: Overrides, served: Served) -> _Terms:
         """The caller's own budget and strategy come first, then the bucket's, then the service's."""
+        strategy = ask.strategy or cast(Strategy, overrides.strategy or "guided")
         tier, reason = ask.budget, "requested" if ask.budget_given else "default"
         if not ask.budget_given and overrides.tier in (AUTO, *served.ladder.names):  # a reload may have taken it away
             tier, reason = overrides.tier, "bucket"
-        requested = tier
-        if tier == AUTO and served.controller.frozen is not None:
-            tier, reason = served.controller.frozen, "frozen"
+        impossible = EXACT if strategy == "beam" else None  # a scan is no beam: what nobody asked for gives way
+        if tier == impossible and not ask.budget_given:
+            tier = AUTO
+        requested, frozen = tier, served.controller.frozen
+        if tier == AUTO and frozen not in (None, impossible):
+            tier, reason = cast(str, frozen), "frozen"
         if tier != AUTO:
             served.ladder.check(tier)
-        strategy = ask.strategy or cast(Strategy, overrides.strategy or "guided")
         rule = Rule(*overrides.rule) if overrides.rule is not None else None
         return _Terms(requested, tier, reason, strategy, rule, overrides.lowest, overrides.highest)
 

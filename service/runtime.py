@@ -36,6 +36,7 @@ DAY_S = 86_400
 BREAKER_STATES = ("closed", "half-open", "open")  # as promise_cache_breaker_state numbers them
 STRATEGIES = ("beam", "guided")
 BATCH_SHARE = 0.5  # of the target latency that one batch may take: the next one waits for it
+NO_SECRET = "Without PROMISE_FEEDBACK_SECRET a restart ends all tokens, and users count as new ones in reports."
 
 
 @dataclass
@@ -69,6 +70,8 @@ class Runtime:
         """Begin what runs beside requests: writes to Redis, the event log, the look at the experiments file."""
         if self.remote is not None:
             self._background.push_async_callback(self.remote.close)
+        if self.experiments.current.experiments and self.settings.feedback_secret is None:
+            self.logger.warning("no-feedback-secret", detail=NO_SECRET)
         self.events.start()
         self._background.push_async_callback(self.events.close)
         self.cache.start()

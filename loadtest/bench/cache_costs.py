@@ -58,7 +58,7 @@ def measure(
             for name, own in settings.items()
         }
         found = {
-            length: uvloop.run(_length(services, workload.histories(items, each + 5, seed + length, length)))
+            length: uvloop.run(_length(services, workload.distinct(items, each + 5, seed + length, length)))
             for length in lengths
         }
         stored = redis.command("DBSIZE")

@@ -61,7 +61,7 @@ def run_faults(
     plan, out = plan or Plan(), Output(json_output)
     if unknown := set(rows) - set(ROWS):
         raise BenchError(f"{', '.join(sorted(unknown))} is no row; there are {', '.join(ROWS)}")
-    histories = workload.histories(workload.read_items(bundle), plan.users, seed)
+    histories = workload.distinct(workload.read_items(bundle), plan.users, seed)
     bodies = [workload.recommend(history, k=10, budget=plan.tier) for history in histories]
     with machine.pinned() as cores, tempfile.TemporaryDirectory(prefix="promise-bench-") as folder:
         result = machine.describe(cores) | {"bundle": bundle.name}

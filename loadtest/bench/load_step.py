@@ -27,13 +27,18 @@ RECOVERY_S = 5.0
 
 @dataclass(frozen=True)
 class Plan:
-    """Seconds a step, deadline of every request, tier whose throughput is the capacity, callers that measure it."""
+    """Seconds a step, deadline of every request, tier whose throughput is the capacity, callers that measure it.
+
+    `connections` are open from the start, as those of a proxy's pool: the event loop accepts one new connection a turn,
+    which under load is a queue of its own.
+    """
 
     seconds: float = 6.0
     deadline_ms: float = 250.0
     tier: str = "k50"
     callers: int = 32
     users: int = 2000
+    connections: int = 512
     capacity: float = 0.0
     factors: tuple[float, ...] = FACTORS
 
@@ -89,7 +94,7 @@ def _steps(service: Service, items: workload.Items, plan: Plan, schedule: Sequen
     visits = workload.visits(items, plan.users, len(times), bought=0.2, seed=seed)
     headers = {"X-Request-Timeout-Ms": f"{plan.deadline_ms:g}"}
     bodies = [workload.recommend(visit.history, headers, k=10, budget="auto") for visit in visits]
-    return open_loop.run(service.url, bodies.__getitem__, times)
+    return open_loop.run(service.url, bodies.__getitem__, times, connections=plan.connections)
 
 
 def findings(shots: Sequence[Shot], plan: Plan, capacity: float) -> dict[str, Any]:
@@ -150,6 +155,7 @@ def _step(shots: Sequence[Shot], rate: float, plan: Plan) -> dict[str, Any]:
 def _show(result: dict[str, Any], shots: Sequence[Shot], out: Output) -> None:
     plan = result["plan"]
     out.header(f"Load step: {result['bundle']}, budget auto, deadline {plan['deadline_ms']:g} ms", result)
+    out.say(f"{plan['connections']} connections opened before")
     out.say(f"capacity: {result['capacity']:.0f} requests a second of tier {plan['tier']} ({plan['callers']} callers)")
     out.say(table(per_second(shots, plan["deadline_ms"] / 1000)))
     names = ["x capacity", "offered/s", "goodput/s", "shed", "p50 ms", "p99 ms", "missed", "tiers"]

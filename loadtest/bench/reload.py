@@ -67,7 +67,7 @@ def run_reload(bundle: Path, plan: Plan | None = None, seed: int = 0, json_outpu
         WorkloadError: the bundle has no catalogue.
     """
     plan, out = plan or Plan(), Output(json_output)
-    histories = workload.histories(workload.read_items(bundle), plan.users, seed)
+    histories = workload.distinct(workload.read_items(bundle), plan.users, seed)
     bodies = [workload.recommend(history, k=10, budget=plan.tier) for history in histories]
     with machine.pinned() as cores, tempfile.TemporaryDirectory(prefix="promise-bench-") as name:
         folder, result = Path(name), machine.describe(cores) | {"bundle": bundle.name, "plan": asdict(plan)}

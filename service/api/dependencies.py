@@ -20,6 +20,10 @@ async def state_of(request: Request) -> State:
     return cast(State, request.app.state.promise)
 
 
+async def context_at(request: Request) -> RequestContext:
+    return context_of(request.scope)
+
+
 @dataclass(frozen=True)
 class Arrival:
     """A request for work: its application, its context, what its headers say of bucket and time."""
@@ -61,4 +65,5 @@ def _says_json(content_type: str) -> bool:
 
 
 StateOf = Annotated[State, Depends(state_of)]
+ContextOf = Annotated[RequestContext, Depends(context_at)]
 Arrived = Annotated[Arrival, Depends(arrive)]

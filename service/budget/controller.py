@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from service.budget.cost import Costs
-from service.budget.ladder import SEARCHES, Ladder
+from service.budget.ladder import EXACT, SEARCHES, Ladder
 
 Reason = Literal["best", "difficulty", "deadline", "load", "bounds", "frozen"]
 SAFETY = 1.3  # a tier fits where so many times its cost is left
@@ -76,7 +76,7 @@ class Controller:
         """The lowest of what difficulty needs, load allows and time allows, then moved inside the bounds."""
         frozen = self._frozen
         self._follow(signals)
-        if frozen is not None:
+        if frozen is not None and frozen != EXACT:  # a scan cannot follow the level that has been run by now
             return Decision(frozen, "frozen")
         step, reason = self._needed(signals.difficulty)
         if self._ceiling < step:

@@ -76,7 +76,7 @@ class Catalogue:
 class Tables:
     """item_rows f32 [learned+1, D] for the encoder; node_rows f32 [N, D], a row per trie node, for the PRM.
 
-    code_rows f32 [d, M, D]: what a prefix without a learned row falls back to is the sum of those of its codes.
+    code_rows f32 [d, M, D]: a node row is the sum of those of its codes plus what was learned beyond them.
     """
 
     item_rows: F32

@@ -4,8 +4,8 @@ A prefix is found again by its codes and an item by its row, wherever the new tr
 learned keeps every bit of its values, also after its prefix was gone for some revisions.
 
 A new prefix or item has the sum of its code embeddings, as any, and beyond that the mean of what its neighbours
-have beyond theirs. With the sum alone new items are next to never found: of 605 Beauty items made new, validation
-users whose next item is one of them get it into the first ten with .001, with the mean .136, as learned .326.
+have beyond theirs. With the sum alone new items are next to never found: of 605 Beauty items made new, test users
+whose next item is one of them have it in their first ten with recall .003; with the mean .047; as learned .121.
 """
 
 import numpy as np

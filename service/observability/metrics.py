@@ -72,16 +72,12 @@ class Metrics:
             self._families.degraded.labels(degraded).inc()
 
     def looked_up(self, result: str, tier: str | None) -> None:
-        """One look-up of an encoding: `tier` had it; without one every tier was asked and had nothing to give.
-
-        An error is Redis', so the tiers before it missed.
-        """
-        if result == "off":
+        """One look-up of an encoding: `tier` was the last one asked, those before it missed. None: all are off."""
+        if tier is None:
             return
         for asked in self._cache_tiers:
-            last = asked == tier or (result == "error" and asked == "redis")
-            self._families.cache.labels(asked, result if last else "miss").inc()
-            if last:
+            self._families.cache.labels(asked, result if asked == tier else "miss").inc()
+            if asked == tier:
                 return
 
     def searched(self, seconds: Mapping[str, float], batch: int) -> None:

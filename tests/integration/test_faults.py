@@ -62,7 +62,7 @@ def stage(bundles: "Bundles", tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 def requests(bundle: Path) -> list[bytes]:
-    histories = workload.histories(workload.read_items(bundle), USERS, seed=1)
+    histories = workload.distinct(workload.read_items(bundle), USERS, seed=1)
     return [workload.recommend(history, k=10, budget="k10") for history in histories]
 
 

@@ -7,7 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path
 
 from service.api import described
-from service.api.dependencies import StateOf, json_body
+from service.api.context import RequestContext
+from service.api.dependencies import ContextOf, StateOf, json_body
 from service.api.guard import DOCUMENTED, Guarded
 from service.api.schemas.admin import (
     BudgetShown,
@@ -40,24 +41,24 @@ async def bundles(state: StateOf) -> list[BundleShown]:
 
 
 @router.post("/bundles/{name}/reload", responses=CHANGE, summary="Serve a folder's bundle")
-async def reload(name: Slot, state: StateOf, body: ReloadRequest | None = None) -> BundleShown:
+async def reload(name: Slot, state: StateOf, context: ContextOf, body: ReloadRequest | None = None) -> BundleShown:
     """Loaded, checked and warmed up beside the traffic, then swapped in. A folder that is no bundle changes nothing."""
     folder = _permitted(state, body.path) if body and body.path else None
     before = state.bundles.get(name)
     served = await _changed(state.bundles.reload(name, folder))
-    return _shown(state, _as_frozen(served, before))
+    return _done(state, context, _as_frozen(served, before))
 
 
 @router.post("/bundles/{name}/rollback", responses=CHANGE, summary="Undo the last change")
-async def rollback(name: Slot, state: StateOf) -> BundleShown:
+async def rollback(name: Slot, state: StateOf, context: ContextOf) -> BundleShown:
     before = state.bundles.get(name)
-    return _shown(state, _as_frozen(await state.bundles.rollback(name), before))
+    return _done(state, context, _as_frozen(await state.bundles.rollback(name), before))
 
 
 @router.post("/bundles/{name}/catalogue", responses=CHANGE, summary="Add and retire items")
-async def catalogue(name: Slot, body: CatalogueRequest, state: StateOf) -> BundleShown:
+async def catalogue(name: Slot, body: CatalogueRequest, state: StateOf, context: ContextOf) -> BundleShown:
     """Rollback undoes it; so does a reload. All of the change is made or none of it."""
-    return _shown(state, await _changed(state.bundles.revise(name, body.change())))
+    return _done(state, context, await _changed(state.bundles.revise(name, body.change())))
 
 
 @router.post("/drain", summary="Ask for no new traffic")
@@ -77,13 +78,14 @@ async def budget(state: StateOf) -> BudgetsShown:
     responses=described.problems(*described.BODY, described.BAD),
     summary="Give every `auto` request one tier",
 )
-async def freeze(body: FreezeRequest, state: StateOf) -> BudgetsShown:
+async def freeze(body: FreezeRequest, state: StateOf, context: ContextOf) -> BudgetsShown:
     """Until it is taken back, over reloads and rollbacks."""
     every = [state.bundles.get(name) for name in state.bundles.names]
     for served in every:
         served.ladder.check(body.tier)
     for served in every:
         served.controller.freeze(body.tier)
+    context.log["frozen"] = body.tier
     return _budgets(state)
 
 
@@ -127,6 +129,12 @@ def _as_frozen(served: Served, before: Served) -> Served:
     frozen = before.controller.frozen
     served.controller.freeze(frozen if frozen in served.ladder.names else None)
     return served
+
+
+def _done(state: State, context: RequestContext, served: Served) -> BundleShown:
+    """What now serves, in the log line too."""
+    context.log |= {"bundle": served.slot, "model": served.tag}
+    return _shown(state, served)
 
 
 def _shown(state: State, served: Served) -> BundleShown:

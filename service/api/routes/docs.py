@@ -9,5 +9,6 @@ router = APIRouter()
 
 
 @router.get("/docs", include_in_schema=False)
-async def docs(request: Request) -> HTMLResponse:
+def docs(request: Request) -> HTMLResponse:
+    """A plain function, so on a worker thread: nobody else should wait for it."""
     return HTMLResponse(page(request.app.openapi()))

@@ -45,6 +45,14 @@ def test_a_history_repeats_nothing_and_every_item_is_known(samples: int, length:
     assert workload.histories(items, 300, seed=4, length=length) != found
 
 
+def test_distinct_histories() -> None:
+    items = made_items(samples=1)
+    found = workload.distinct(items, 400, length=3)
+    assert len(set(found)) == len(found) == 400
+    with pytest.raises(WorkloadError, match="different histories"):
+        workload.distinct(items, 400, length=1)
+
+
 def test_lengths_are_those_of_real_users_in_the_mean() -> None:
     lengths = [len(history) for history in workload.histories(made_items(), 4000)]
     assert np.mean(lengths) == pytest.approx(workload.MEAN_LENGTH, rel=0.1)

@@ -18,13 +18,10 @@ def test_decimals_are_taken_as_they_are(whole: int, millionths: int) -> None:
 
 @given(st.text(st.characters(max_codepoint=255), max_size=12))
 def test_anything_else_is_refused(text: str) -> None:
-    try:
-        limits = limits_ms(Headers({OWN: text}))
-    except InvalidRequestError as error:
-        assert error.detail.startswith(f"header {OWN}: ")
-    else:
-        assert limits == (float(text),)
-        assert limits[0] > 0
+    if text and text.strip("0123456789.") == "":
+        return
+    with pytest.raises(InvalidRequestError, match=f"^header {OWN}: "):
+        limits_ms(Headers({OWN: text}))
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,7 @@ def test_killed_slow_and_locked_redis_lose_no_answer() -> None:
 
     async def looks(cache: EncodingCache, stop: asyncio.Event) -> dict[str, int]:
         results = dict.fromkeys(("hit", "miss", "error"), 0)
-        while not stop.is_set():
+        while not stop.is_set() or not results["hit"]:
             for seed in range(20):
                 key = key_of(cache, seed)
                 looked = await cache.get(key, MODEL)
@@ -159,7 +159,7 @@ def test_killed_slow_and_locked_redis_lose_no_answer() -> None:
             async with asyncio.timeout(60):
                 await trouble(cache)
             stop.set()
-            return await asyncio.gather(*lookers)
+            return await asyncio.wait_for(asyncio.gather(*lookers), 60)
 
     with RedisServer() as server, DelayProxy(server.port) as proxy:
         for results in run(live()):

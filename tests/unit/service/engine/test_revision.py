@@ -114,17 +114,18 @@ def test_learned_rows_follow_their_prefix_and_new_ones_are_like_their_neighbours
 def like_neighbours(codes: Sid, row_of: dict[Sid, F32]) -> F32:
     """The codes' own sum and what learned prefixes beside these have beyond theirs: as near as there are any."""
     same_depth = [known for known in row_of if len(known) == len(codes)]
-    shared = max(
-        length for length in range(len(codes)) if any(known[:length] == codes[:length] for known in same_depth)
-    )
+    starts = {known[:length] for known in same_depth for length in range(len(codes))}
+    shared = max(length for length in range(len(codes)) if codes[:length] in starts)
     beside = [known for known in same_depth if known[:shared] == codes[:shared]]
     beyond = np.mean([row_of[known] - code_sum(known) for known in beside], axis=0)
     return np.asarray(code_sum(codes) + beyond, np.float32)
 
 
 def code_sum(codes: Sid) -> F32:
-    rows = [BUNDLE.tables.code_rows[level, code] for level, code in enumerate(codes)]
-    return np.sum([np.zeros(BUNDLE.tables.code_rows.shape[2], np.float32), *rows], axis=0)
+    total = np.zeros(BUNDLE.tables.code_rows.shape[2], np.float32)
+    for level, code in enumerate(codes):
+        total = total + BUNDLE.tables.code_rows[level, code]
+    return total
 
 
 @settings(max_examples=40, deadline=None)

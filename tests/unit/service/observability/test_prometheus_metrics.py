@@ -21,8 +21,8 @@ def lines(metrics: Metrics) -> set[str]:
     [
         ("hit", "memory", {("memory", "hit")}),
         ("hit", "redis", {("memory", "miss"), ("redis", "hit")}),
-        ("miss", None, {("memory", "miss"), ("redis", "miss")}),
-        ("error", None, {("memory", "miss"), ("redis", "error")}),
+        ("miss", "redis", {("memory", "miss"), ("redis", "miss")}),
+        ("error", "redis", {("memory", "miss"), ("redis", "error")}),
         ("off", None, set()),
     ],
 )
