@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import metrics
-from models.metrics import F32, F64, I32, Interval
+from models.metrics import F32, F64, Interval
 
 Steps = NDArray[np.intp]
 NOBODY = -1.0  # a threshold below every difficulty

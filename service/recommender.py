@@ -81,11 +81,10 @@ class Exposer(Protocol):
 
 @dataclass(frozen=True)
 class _Terms:
-    """What was settled before the search: the tier (or `auto`) and why, the strategy, the rule, the bounds."""
+    """What was settled before the search; `choice` None: the budget decides after level 1, within the bounds."""
 
     requested: str
-    tier: str
-    reason: str
+    choice: Choice | None
     strategy: Strategy
     rule: Rule | None
     lowest: str | None
@@ -113,17 +112,14 @@ class _Case:
 
     def task(self, key: bytes, memory: F16 | None, deadline: Deadline) -> Task:
         """The work for the device thread."""
-        ask, terms, choice = self.ask, self.terms, None
-        if terms.tier != AUTO:
-            ladder, told = self.served.ladder, (terms.requested, terms.tier, terms.reason)
-            choice = ladder.choice(*told, ask.k, terms.strategy, terms.rule)
+        ask, terms = self.ask, self.terms
         return Task(
             rows=self.history.rows,
             key=key,
             memory=memory,
             allowed=legal(self.served.trie, list(self.excluded), self.wanted),
             k=ask.k,
-            choice=choice,
+            choice=terms.choice,
             strategy=terms.strategy,
             rule=terms.rule,
             lowest=terms.lowest,
@@ -208,11 +204,10 @@ class Recommender:
             tier = AUTO
         requested, frozen = tier, served.controller.frozen
         if tier == AUTO and frozen not in (None, impossible):
-            tier, reason = cast(str, frozen), "frozen"
-        if tier != AUTO:
-            served.ladder.check(tier)
+            tier, reason = frozen, "frozen"
         rule = Rule(*overrides.rule) if overrides.rule is not None else None
-        return _Terms(requested, tier, reason, strategy, rule, overrides.lowest, overrides.highest)
+        choice = None if tier == AUTO else served.ladder.choice(requested, tier, reason, ask.k, strategy, rule)
+        return _Terms(requested, choice, strategy, rule, overrides.lowest, overrides.highest)
 
     async def _history(self, ask: Ask) -> tuple[tuple[str, ...], bool, str | None]:
         """The history, whether it is the stored one, and why it is missing if the store failed."""

@@ -35,6 +35,7 @@ from service.warmup import warm_up
 DAY_S = 86_400
 BREAKER_STATES = ("closed", "half-open", "open")  # as promise_cache_breaker_state numbers them
 STRATEGIES = ("beam", "guided")
+CONNECTIONS = 8  # opened at start
 BATCH_SHARE = 0.5  # of the target latency that one batch may take: the next one waits for it
 NO_SECRET = "Without PROMISE_FEEDBACK_SECRET a restart ends all tokens, and users count as new ones in reports."
 
@@ -70,6 +71,7 @@ class Runtime:
         """Begin what runs beside requests: writes to Redis, the event log, the look at the experiments file."""
         if self.remote is not None:
             self._background.push_async_callback(self.remote.close)
+            await _connect(self.remote)
         if self.experiments.current.experiments and self.settings.feedback_secret is None:
             self.logger.warning("no-feedback-secret", detail=NO_SECRET)
         self.events.start()
@@ -113,7 +115,7 @@ def open_runtime(
         slots = _slots(settings, loader, models)
         for served in slots.values():
             warm_up(served, batcher.call)
-        metrics = Metrics.open()
+        metrics = Metrics.open(slos_s=(settings.target_ms / 1000, settings.request_timeout_ms / 1000))
         bundles = Bundles(slots, loader.open, loader.revise, lambda new: asyncio.to_thread(warm_up, new, batcher.call))
         experiments = LiveExperiments(settings.experiments, lambda found: _check(found, bundles))
         events = stores.events(settings, remote, lambda why: logger.error("event-log", detail=why))
@@ -204,6 +206,12 @@ def _check(experiments: Experiments, bundles: Bundles) -> None:
     ladders = [bundles.get(name).ladder.names for name in bundles.names]
     common = [tier for tier in ladders[0] if all(tier in names for names in ladders)]
     experiments.check(common, bundles.names, STRATEGIES)
+
+
+async def _connect(remote: Remote) -> None:
+    """Open connections before the first requests need them all at once; Redis may just as well be absent."""
+    looks = (remote.execute("GET", "promise:probe") for _ in range(CONNECTIONS))
+    await asyncio.gather(*looks, return_exceptions=True)
 
 
 async def _end(task: "asyncio.Future[None]") -> None:

@@ -5,6 +5,7 @@ replaces at the heavy size; where the shipped size's is not, the table says so.
 """
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from loadtest.bench.cache_hits import Traffic
 from loadtest.bench.cache_table import show_costs, show_hits, show_verdict
 from loadtest.bench.output import Output
 from loadtest.bench.venvs import BenchError
+
+TYPICAL = 10  # items of a usual history
 
 
 @dataclass(frozen=True)
@@ -63,16 +66,20 @@ def run_cache(
 
 
 def verdict(result: dict[str, Any], plan: Plan) -> dict[str, Any]:
-    """Net time of a request of the measured traffic, and whether a hit is cheaper at the heavy size's full length."""
-    full = result["heavy"]["lengths"][max(plan.heavy_lengths)]
-    typical = min(plan.lengths, key=lambda length: abs(length - 10))
-    saved = result["shipped"]["lengths"][typical]["saved_ms"]
-    hits = result["shipped"]["hits"]
+    """Net ms saved a request of the measured traffic, by size and length, and whether a heavy hit saves time at all."""
     net = {
-        process: share["memory"] * saved["memory hit"]
-        + share["redis"] * saved["Redis hit"]
-        + share["miss"] * (saved["Redis miss"] if "no Redis" not in process else 0.0)
-        for process, share in hits.items()
+        size: {
+            length: {process: net_ms(share, result[size]["lengths"][length]["saved_ms"]) for process, share in hits}
+            for length in (min(lengths, key=lambda length: abs(length - TYPICAL)), max(lengths))
+        }
+        for hits in [list(result["shipped"]["hits"].items())]
+        for size, lengths in (("shipped", plan.lengths), ("heavy", plan.heavy_lengths))
     }
-    kept = full["saved_ms"]["Redis hit"] >= 0 and full["saved_ms"]["memory hit"] >= 0
-    return {"net_ms": net, "net_length": typical, "kept": kept}
+    full = result["heavy"]["lengths"][max(plan.heavy_lengths)]["saved_ms"]
+    return {"net_ms": net, "kept": min(full["Redis hit"], full["memory hit"]) >= 0}
+
+
+def net_ms(share: Mapping[str, float], saved: Mapping[str, float]) -> float:
+    """Hits save; a miss costs what the look-up in Redis costs, where there is a Redis."""
+    lost = saved["Redis miss"] if share["redis"] else 0.0
+    return share["memory"] * saved["memory hit"] + share["redis"] * saved["Redis hit"] + share["miss"] * lost

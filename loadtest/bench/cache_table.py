@@ -48,6 +48,12 @@ def _table(lengths: dict[int, dict[str, Any]], key: str, saved: str, even: str, 
 
 def show_verdict(result: dict[str, Any], out: Output) -> None:
     out.say()
-    net = ", ".join(f"{name} {value:+.2f} ms" for name, value in result["net_ms"].items())
-    out.say(f"net time saved a request of that traffic, at histories of {result['net_length']} items: {net}")
+    out.say("net ms saved a request of that traffic: hits save, misses cost their look-up")
+    processes = list(result["shipped"]["hits"])
+    rows = [
+        [f"{size}, {length} items", *(f"{net[process]:+.2f}" for process in processes)]
+        for size, lengths in result["net_ms"].items()
+        for length, net in lengths.items()
+    ]
+    out.table(["", *processes], rows)
     out.say("a hit is cheaper than recomputing at the heavy size: " + ("kept" if result["kept"] else "not kept"))

@@ -84,7 +84,8 @@ class Single:
         return None
 
     async def reset(self) -> None:
-        return None
+        """A server that failed, or that became a replica, may be another one by now: its connections are stale."""
+        await self._pool.disconnect(inuse_connections=False)
 
     async def close(self) -> None:
         await self._pool.aclose()
@@ -116,8 +117,13 @@ class Cluster:
     async def open(self) -> None:
         if self._opening is None:
             self._opening = asyncio.get_running_loop().create_task(self._client.initialize())
-        # Whoever gives up waiting must not end what the others wait for.
-        await asyncio.shield(self._opening)
+        try:
+            await asyncio.shield(self._opening)  # whoever gives up waiting must not end what the others wait for
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            raise ConnectionError("the cluster was being left while this waited for it") from None
 
     async def reset(self) -> None:
         if self._opening is not None:

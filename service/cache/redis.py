@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from redis.exceptions import ResponseError
+from redis.exceptions import ReadOnlyError, ResponseError
 from redis.exceptions import TimeoutError as LateError
 
 from service.cache.breaker import Breaker, BreakerState
@@ -92,7 +92,8 @@ class RedisRemote:
                 await self._link.open()
                 reply = await call()
         except Exception as error:  # on garbage the client raises more than its own errors
-            if isinstance(error, ResponseError):  # Redis is well and refuses this command
+            # Redis is well and refuses this command; unless it may not write, which only another connection mends.
+            if isinstance(error, ResponseError) and not isinstance(error, ReadOnlyError):
                 self._breaker.success(ticket, self._clock())
             else:
                 self._failed(ticket)

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -35,7 +36,7 @@ class Done(Generic[R]):
     queue_s: float
 
 
-@dataclass
+@dataclass(eq=False)
 class Ticket(Generic[J, R]):
     """One piece of work in the queue. Only work of one lane is batched together."""
 
@@ -114,9 +115,9 @@ class Batcher(Generic[J, R]):
         try:
             return await ticket.future
         finally:
-            ticket.settled = True  # also when the caller was cancelled: nobody waits any more
             if timer:
                 timer.cancel()
+            self._leave(ticket)  # also when the caller was cancelled: nobody waits any more
 
     def call(self, function: Callable[[], T]) -> T:
         """The function's result, on the device thread, between batches; blocks the caller."""
@@ -144,11 +145,18 @@ class Batcher(Generic[J, R]):
 
     def _expire(self, ticket: "Ticket[J, R]") -> None:
         """At the deadline, on the loop: what has not started yet is answered now, not when its turn comes."""
+        if self._leave(ticket):
+            ticket.future.set_exception(ExpiredError())
+
+    def _leave(self, ticket: "Ticket[J, R]") -> bool:
+        """Take out of the queue what has not started; whether it was still there."""
         with self._ready:
-            if ticket.started or ticket.settled:
-                return
+            if ticket.settled or ticket.started:
+                return False
             ticket.settled = True
-        ticket.future.set_exception(ExpiredError())
+            with suppress(ValueError):  # it left with everyone when the batcher closed
+                self._queue.remove(ticket)
+            return True
 
     def _put(self, one: "Ticket[Any, Any] | _Call") -> None:
         with self._ready:
@@ -168,7 +176,7 @@ class Batcher(Generic[J, R]):
                 self._pace.ran(len(batch), self._clock() - started, self._clock())
 
     def _next(self) -> "list[Any] | None":
-        """The next batch; None once closed. Expired and abandoned jobs are dropped on the way."""
+        """The next batch, empty where all who waited have given up; None once closed."""
         with self._ready:
             while not self._queue and not self._closed:
                 self._ready.wait()
@@ -180,6 +188,8 @@ class Batcher(Generic[J, R]):
             return self._gather(self._clock())
 
     def _gather(self, now: float) -> list[Any]:
+        if not self._queue:
+            return []  # whoever waited has given up
         first = self._queue.popleft()
         if isinstance(first, _Call):
             return [first]
@@ -192,7 +202,7 @@ class Batcher(Generic[J, R]):
                 others.append(one)
             elif one.deadline.passed():
                 one.fail(ExpiredError())
-            elif not one.settled:
+            else:
                 one.started, one.queue_s = True, now - one.submitted
                 batch.append(one)
         self._queue.extendleft(reversed(others))

@@ -1,6 +1,7 @@
 """The API's document: a snapshot of all of it, an example for every body, and examples that work.
 
-After a change that is meant: `PYTHONPATH=tests .venv/bin/python tests/contract/test_openapi.py` writes the snapshot anew.
+After a change that is meant, this writes the snapshot anew:
+    PYTHONPATH=tests .venv/bin/python tests/contract/test_openapi.py
 """
 
 import json

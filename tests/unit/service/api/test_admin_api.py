@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from fake_service import Client, made_runtime
 from pydantic import SecretStr
 from tiny import Bundles
 
+from service.observability.logging import open_logger
 from service.runtime import open_runtime
 from service.settings import Settings
 
@@ -50,9 +52,14 @@ def folder(bundles: Bundles, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def client(folder: Path) -> Iterator[Client]:
+def log() -> StringIO:
+    return StringIO()
+
+
+@pytest.fixture
+def client(folder: Path, log: StringIO) -> Iterator[Client]:
     settings = Settings(bundle=(folder / "first",), admin_token=SecretStr(TOKEN))
-    with Client(open_runtime(settings)) as opened:
+    with Client(open_runtime(settings, logger=open_logger("json", log))) as opened:
         yield opened
 
 
@@ -158,6 +165,15 @@ def test_a_frozen_budget_outlives_a_reload(client: Client, folder: Path) -> None
     assert client.recommend(history=HISTORY).json()["budget"]["reason"] != "frozen"
     response = client.call("PUT", "/admin/budget", json={"tier": "k51"}, headers=ADMIN)
     assert_problem(response, 400, "unknown-tier")
+
+
+def test_the_log_says_what_was_changed(client: Client, folder: Path, log: StringIO) -> None:
+    admin(client, "POST", "bundles/first/reload", {"path": str(folder / "next")})
+    admin(client, "PUT", "budget", {"tier": "k10"})
+    reload, freeze = (json.loads(line) for line in log.getvalue().splitlines())
+    assert (reload["route"], reload["bundle"]) == ("/admin/bundles/{name}/reload", "first")
+    assert (reload["model"], freeze["frozen"]) == ("tiny@2", "k10")
+    assert TOKEN not in log.getvalue()
 
 
 def test_drain(client: Client) -> None:

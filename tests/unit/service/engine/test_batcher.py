@@ -109,6 +109,7 @@ def test_an_expired_job_is_told_at_its_deadline_and_never_reaches_the_device() -
                 await batcher.submit(7, "lane", soon(0.02))
             with pytest.raises(ExpiredError):
                 await batcher.submit(8, "lane", soon(-1))
+            assert batcher.depth == 0
 
         await while_busy(worker, batcher, submit)
         assert (await batcher.submit(9, "lane", Deadline())).value == 18
@@ -138,8 +139,10 @@ def test_a_cancelled_job_leaves_the_queue() -> None:
         async def submit() -> None:
             job = asyncio.ensure_future(batcher.submit(5, "lane", Deadline()))
             await asyncio.sleep(0)
+            assert batcher.depth == 1
             job.cancel()
             await asyncio.gather(job, return_exceptions=True)
+            assert batcher.depth == 0
 
         await while_busy(worker, batcher, submit)
         await batcher.submit(6, "lane", Deadline())

@@ -1,4 +1,4 @@
-"""Evaluation drives the service's own search and engine: there is one search, online and offline.
+"""Ranking of held-out items by the service's own search: every method, every test user.
 
 Protocol: leave-one-out, full ranking over all items, item-level metrics, items of the whole history excluded inside
 the search, ties in score shuffled with a seed.
@@ -13,33 +13,16 @@ from typing import TypedDict, Unpack
 import numpy as np
 
 from models import metrics
-from models.full_ranking import Indices, Progress, Record, batches, check, evaluate_scores, newest, popularity, sample
+from models.full_ranking import Indices, Progress, Record, batches, check, newest, sample
 from models.manifest import Scoring
 from models.metrics import F32, I32
-from models.results import Errors, Paths, Result, choose, compare, errors, load, save
+from models.results import Paths, Result, choose
 from service.engine.bundle import load as load_bundle
 from service.engine.graphs import OnnxEngine
 from service.engine.protocol import Context, Engine
 from service.search.guided import Step, search
 from service.search.plan import Plan, Rule
 from service.search.trie import Trie, legal
-
-__all__ = [
-    "Errors",
-    "Method",
-    "Result",
-    "choose_rule",
-    "compare",
-    "errors",
-    "evaluate_engine",
-    "evaluate_scores",
-    "load",
-    "methods_default",
-    "open_engine",
-    "popularity",
-    "rule_of",
-    "save",
-]
 
 NO_WEIGHTS = Rule()
 K_PLUS = (50, 100, 200, 400, 800)
@@ -83,7 +66,7 @@ def methods_default(depth: int, *, rule: Rule = NO_WEIGHTS, exact: bool = True) 
     return [beam, *(guided(depth, 50, k_plus, rule) for k_plus in K_PLUS), *scan]
 
 
-class _Users:
+class Users:
     """The users judged, and how they are presented to an engine."""
 
     def __init__(
@@ -133,12 +116,13 @@ def _run(engine: Engine, context: Context, trie: Trie, method: Method, k: int) -
         scanned = engine.scan(context, k)
         if scanned is None:
             raise ValueError(f"method {method.name!r}: this PRM's form allows no exact scan")
-        return _Lists(_rows(trie, *scanned), scanned[1], ())
+        return _Lists(leaf_rows(trie, *scanned), scanned[1], ())
     found = search(engine, context, method.plan, k)
-    return _Lists(_rows(trie, found.node, found.score), found.score, found.steps)
+    return _Lists(leaf_rows(trie, found.node, found.score), found.score, found.steps)
 
 
-def _rows(trie: Trie, node: I32, score: F32) -> I32:
+def leaf_rows(trie: Trie, node: I32, score: F32) -> I32:
+    """Item rows of leaves [B,L]; those of filler (score -inf) mean nothing."""
     # Filler may carry any node, even one that is no leaf.
     return trie.rows(np.where(score > -np.inf, node, trie.first_leaf).astype(np.int32))
 
@@ -173,7 +157,7 @@ def evaluate_engine(
     Raises:
         ValueError: an empty history, a row outside the catalogue, or an exact scan that the PRM's form forbids.
     """
-    users = _Users(trie, sids, histories, targets, history_limit)
+    users = Users(trie, sids, histories, targets, history_limit)
     draw, widths = np.random.default_rng(seed).random(len(targets)), _widths(methods, k)
     records = [Record(len(targets), trie.depth) for _ in methods]
     for chosen in batches(users.newest, batch):
@@ -197,7 +181,7 @@ def _result(method: Method, width: int, record: Record, ms: F32, target: I32, k:
     )
 
 
-def _timings(engine: Engine, users: _Users, methods: Sequence[Method], k: int, timed: int, seed: int) -> list[F32]:
+def _timings(engine: Engine, users: Users, methods: Sequence[Method], k: int, timed: int, seed: int) -> list[F32]:
     """Milliseconds [timed] per method; methods take turns on each user, so that drift of the machine is shared."""
 
     def once(method: Method, user: int) -> float:

@@ -1,0 +1,159 @@
+"""Every tier of the ladder over the same users: their lists, what level 1 knew, and what each part costs."""
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+
+from models import metrics
+from models.evaluation.ranking import Users, leaf_rows
+from models.full_ranking import Indices, Progress, batches, sample
+from models.metrics import F32, I32
+from models.spending import LISTED, Spending, Times
+from service.budget.difficulty import difficulty
+from service.budget.ladder import SEARCHES, Ladder
+from service.engine.graphs import OnnxEngine
+from service.engine.protocol import Context, Engine
+from service.search import staged
+from service.search.guided import Deadline, search
+from service.search.plan import Plan, Rule
+from service.search.staged import FirstLevel, Inputs
+from service.search.trie import Trie
+
+WARM_UP = 3
+
+
+def run_tiers(
+    engine: OnnxEngine,
+    rule: Rule,
+    histories: Sequence[I32],
+    targets: I32,
+    cases: str,
+    *,
+    batch: int = 64,
+    seed: int = 0,
+    timed: int = 200,
+    progress: Progress | None = None,
+) -> Spending:
+    """Run all tiers for users as `evaluate_engine` runs its methods; `cases` names the users in what is kept.
+
+    `timed` users, a seeded sample, are run alone, part by part in turn, in CPU time: it leaves out what other
+    programs take of the machine. Call with an engine of one thread.
+
+    Raises:
+        ValueError: an empty history, or a row outside the catalogue.
+    """
+    manifest, trie = engine.bundle.manifest, engine.trie
+    users = Users(trie, engine.bundle.catalogue.sids, histories, targets, engine.history_limit)
+    plans = _plans(engine.depth, rule)
+    times = _timings(engine, users, plans, timed, seed)
+    draw = np.random.default_rng(seed).random(len(targets))
+    found = Spending(
+        manifest.tag, manifest.setting, cases, SEARCHES, users.target, *_empty(len(targets), manifest.codebook), times
+    )
+    for chosen in batches(users.newest, batch):
+        context = users.context(engine, chosen)
+        _level1(found, engine, trie, context, chosen)
+        share = _scanned(found, engine, users, context, chosen, draw)
+        for tier, plan in enumerate(plans.values()):
+            lists = search(engine, context, plan, LISTED)
+            rows, target = leaf_rows(trie, lists.node, lists.score), users.target[chosen]
+            found.rank[chosen, tier] = metrics.rank_in_list(rows, lists.score, target, draw[chosen]).shuffled
+            found.expected[chosen, tier] = _expected(share, rows, lists.score)
+        if progress:
+            progress(len(chosen))
+    return found
+
+
+def _plans(depth: int, rule: Rule) -> dict[str, Plan]:
+    ladder = Ladder(depth, rule, exact=False)
+    choices = {name: ladder.choice(name, name, "requested", LISTED) for name in SEARCHES}
+    return {name: choice.plan for name, choice in choices.items() if choice.plan}
+
+
+def _empty(users: int, codebook: int) -> tuple[I32, I32, F32, F32, F32]:
+    """rank, exact_rank, expected, log_prob, reward of Spending."""
+    unknown = np.full((users, len(SEARCHES)), np.nan, np.float32)
+    nothing = (np.full((users, codebook), -np.inf, np.float32) for _ in range(2))
+    return np.zeros((users, len(SEARCHES)), np.int32), np.zeros(users, np.int32), unknown, *nothing
+
+
+def _level1(found: Spending, engine: Engine, trie: Trie, context: Context, chosen: Indices) -> None:
+    first = _first(engine, trie, context)
+    assert first.reward is not None
+    code = first.expansion.children.prefix.numpy()[:, :, 0]
+    # Filler has code -1: it may write anywhere, -inf as it is, before what is real.
+    order = np.argsort(first.log_prob, axis=1, kind="stable")
+    legal = np.isfinite(first.log_prob)
+    for name, values in (("log_prob", first.log_prob), ("reward", first.reward)):
+        shown = np.where(legal, values, -np.inf).astype(np.float32)
+        rows = getattr(found, name)[chosen]
+        np.put_along_axis(rows, *(np.take_along_axis(x, order, 1) for x in (code, shown)), 1)
+        getattr(found, name)[chosen] = rows
+
+
+def _first(engine: Engine, trie: Trie, context: Context) -> FirstLevel:
+    return staged.first_level(engine, context, trie.branching(0), True, time.perf_counter)
+
+
+def _scanned(
+    found: Spending, engine: OnnxEngine, users: Users, context: Context, chosen: Indices, draw: metrics.F64
+) -> F32 | None:
+    """Rank by the exact scan; returns the PRM's probability of every item row [B,I+1], None where it cannot scan."""
+    scanned = engine.scan(context, len(users.codes) - 1) if engine.has_scan else None
+    if scanned is None:
+        return None
+    nodes, score = scanned
+    rows = leaf_rows(engine.trie, nodes, score)
+    best, target = (rows[:, :LISTED], score[:, :LISTED]), users.target[chosen]
+    found.exact_rank[chosen] = metrics.rank_in_list(*best, target, draw[chosen]).shuffled
+    weight = np.exp(score - score[:, :1])
+    share = np.zeros((len(chosen), len(users.codes)), np.float32)
+    np.put_along_axis(share, rows, weight / weight.sum(1, keepdims=True), 1)
+    return share
+
+
+def _expected(share: F32 | None, rows: I32, score: F32) -> F32 | float:
+    if share is None:
+        return float("nan")
+    discount = 1.0 / np.log2(2.0 + np.arange(rows.shape[1]))
+    worth: F32 = (np.where(score > -np.inf, np.take_along_axis(share, rows, 1), 0.0) * discount).sum(1)
+    return worth
+
+
+def _timings(engine: OnnxEngine, users: Users, plans: dict[str, Plan], timed: int, seed: int) -> Times:
+    chosen = sample(len(users.target), timed, seed)
+    rows = np.array([_parts(engine, users, plans, user) for user in [*chosen[:WARM_UP], *chosen]], np.float32)
+    kept, tiers = rows[len(chosen[:WARM_UP]) :].reshape(len(chosen), -1), len(plans)
+    encode, exact, level1 = kept[:, 0], kept[:, 1], kept[:, 2]
+    return Times(encode, kept[:, 3 : 3 + tiers], exact, level1, kept[:, 3 + tiers :])
+
+
+def _parts(engine: OnnxEngine, users: Users, plans: dict[str, Plan], user: int) -> list[float]:
+    """encode, exact, level 1, every whole search, every rest of a search: CPU milliseconds."""
+    trie, alone = engine.trie, np.array([user])
+    context, encode = _clocked(partial(users.context, engine, alone))
+    inputs = Inputs(context.memory.numpy(), context.lengths.numpy(), context.allowed.numpy())
+    exact = _clocked(partial(engine.scan, context, LISTED))[1] if engine.has_scan else float("nan")
+    first, level1 = _clocked(partial(_decided, engine, trie, inputs))
+    whole = [_clocked(partial(search, engine, context, plan, LISTED))[1] for plan in plans.values()]
+    rest = [_clocked(partial(_go_on, engine, inputs, first, plan))[1] for plan in plans.values()]
+    return [encode, exact, level1, *whole, *rest]
+
+
+def _decided(engine: Engine, trie: Trie, inputs: Inputs) -> FirstLevel:
+    first = _first(engine, trie, inputs.context(engine, [0]))
+    difficulty("entropy", first.log_prob, first.reward)
+    return first
+
+
+def _go_on(engine: Engine, inputs: Inputs, first: FirstLevel, plan: Plan) -> None:
+    group = staged.begin(engine, first, [0], plan, LISTED)
+    list(staged.descend(engine, inputs, group, [Deadline()], time.perf_counter))
+
+
+def _clocked[T](work: Callable[[], T]) -> tuple[T, float]:
+    start = time.process_time()
+    done = work()
+    return done, (time.process_time() - start) * 1e3
