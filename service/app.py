@@ -12,7 +12,9 @@ from starlette.middleware import Middleware
 
 from service.api import problems
 from service.api.admission import Admission
+from service.api.gate import Gate
 from service.api.middleware import BodyLimit, Observe
+from service.api.pulse import Pulse
 from service.api.reports import Reports
 from service.api.routes import admin, docs, events, experiments, figures, health, inference, recommend
 from service.api.state import State
@@ -39,7 +41,9 @@ def create_app(runtime: Runtime) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.openapi()  # takes a while and is kept: requests should not wait for the first reader
         await runtime.start()
-        watching = asyncio.create_task(state.reports.watch(lambda: runtime.experiments.current, REPORT_EVERY_S))
+        watching = asyncio.gather(
+            state.reports.watch(lambda: runtime.experiments.current, REPORT_EVERY_S), state.pulse.beat()
+        )
         try:
             yield
         finally:
@@ -60,6 +64,7 @@ def create_app(runtime: Runtime) -> FastAPI:
         telemetry=telemetry(runtime.settings.traces),
         middleware=[
             Middleware(Observe, state=state),
+            Middleware(Gate, state=state),
             Middleware(BodyLimit, limit=runtime.settings.max_body_bytes),
         ],
         exception_handlers={
@@ -104,5 +109,6 @@ def _state(runtime: Runtime) -> State:
         timeout_ms=settings.request_timeout_ms,
         default_tier=settings.default_tier,
         admin_token=None if token is None else token.get_secret_value(),
+        pulse=Pulse(),
         bundle_parents=tuple(folder.resolve().parent for folder in settings.bundle),
     )

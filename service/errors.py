@@ -23,6 +23,7 @@ PromiseError
 ├── UnavailableError            503     carries Retry-After
 │   ├── OverloadedError                 more requests than can be answered in time
 │   └── StoreUnavailableError           Redis cannot take what must not be lost (events, a deletion)
+│       └── RemoteError                 (service.cache.remote) the same, told by the connection itself
 └── CodecError                      a cached value that is not an encoding of this model
 """
 
@@ -148,6 +149,8 @@ class InvalidRequestError(RequestError):
 class UnavailableError(PromiseError):
     """Not now; `retry_after_s` is what the caller is told to wait."""
 
+    slug = "unavailable"
+    title = "Not available at the moment"
     status = HTTPStatus.SERVICE_UNAVAILABLE
 
     def __init__(self, detail: str, retry_after_s: int) -> None:

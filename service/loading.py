@@ -7,10 +7,11 @@ from models.manifest import Walk
 from service.budget.controller import Controller
 from service.budget.cost import Costs
 from service.budget.difficulty import SIGNALS
-from service.budget.ladder import WALK, Ladder
+from service.budget.ladder import AUTO, WALK, Ladder
 from service.engine.bundle import Bundle, BundleError, Catalogue, load
 from service.engine.protocol import Engine
 from service.engine.revision import Change, revise
+from service.errors import StartError
 from service.search.plan import Rule
 from service.search.trie import Trie
 from service.searcher import Searcher
@@ -59,8 +60,9 @@ class Loader:
         """The model in its slot, with a budget of its own."""
         walk, thresholds = self._walk(model)
         ladder = Ladder(model.trie.depth, model.rule, model.has_scan, walk)
-        if self.settings.default_tier != "auto":
-            ladder.check(self.settings.default_tier)
+        if self.settings.default_tier not in (AUTO, *ladder.names):
+            offered = ", ".join((AUTO, *ladder.names))
+            raise StartError(f"PROMISE_DEFAULT_TIER is {self.settings.default_tier!r}; {slot} offers {offered}.")
         controller = Controller(ladder, Costs(), thresholds, self.settings.target_ms / 1000)
         return self._served(slot, model, ladder, controller)
 

@@ -107,15 +107,15 @@ def open_runtime(
     """
     logger = logger or open_logger(settings.log_format, sys.stdout)
     with ExitStack() as opened:
+        metrics = Metrics.open(slos_s=(settings.target_ms / 1000, settings.request_timeout_ms / 1000))
         remote = stores.remote(settings)
         cache = stores.cache(settings, remote)
         loader = Loader(settings, cache)
-        batcher: Batcher[Task, Outcome] = Batcher(_run, _pace(settings))
+        batcher: Batcher[Task, Outcome] = Batcher(_run, _pace(settings), metrics.batch)
         opened.callback(batcher.close)
         slots = _slots(settings, loader, models)
         for served in slots.values():
             warm_up(served, batcher.call)
-        metrics = Metrics.open(slos_s=(settings.target_ms / 1000, settings.request_timeout_ms / 1000))
         bundles = Bundles(slots, loader.open, loader.revise, lambda new: asyncio.to_thread(warm_up, new, batcher.call))
         experiments = LiveExperiments(settings.experiments, lambda found: _check(found, bundles))
         events = stores.events(settings, remote, lambda why: logger.error("event-log", detail=why))

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from loadtest.bench import venvs, workload
+from loadtest.bench.machine import cpu_model
 from loadtest.bench.process import Worker
 from loadtest.bench.table import print_table
 from loadtest.bench.venvs import BenchError
@@ -192,7 +193,7 @@ def describe(
     """What was run where: sizes, versions, pinning, and how the sides differ; `summarise` adds the figures."""
     return {
         "device": "cpu",
-        "cpu": _cpu_model(),
+        "cpu": cpu_model(),
         "core": core,
         "threads": 1,
         "python": platform.python_version(),
@@ -205,13 +206,6 @@ def describe(
         "titles": {side.name: side.title for side in sides},
         "differs": {side.name: side.differs for side in sides},
     }
-
-
-def _cpu_model() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def main(argv: Sequence[str] | None = None) -> int:

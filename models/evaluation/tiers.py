@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from service.search.plan import Plan, Rule
 from service.search.staged import FirstLevel, Inputs
 from service.search.trie import Trie
 
+T = TypeVar("T")
 WARM_UP = 3
 
 
@@ -75,22 +77,17 @@ def _plans(depth: int, rule: Rule) -> dict[str, Plan]:
 def _empty(users: int, codebook: int) -> tuple[I32, I32, F32, F32, F32]:
     """rank, exact_rank, expected, log_prob, reward of Spending."""
     unknown = np.full((users, len(SEARCHES)), np.nan, np.float32)
-    nothing = (np.full((users, codebook), -np.inf, np.float32) for _ in range(2))
-    return np.zeros((users, len(SEARCHES)), np.int32), np.zeros(users, np.int32), unknown, *nothing
+    log_prob, reward = (np.full((users, codebook), -np.inf, np.float32) for _ in range(2))
+    return np.zeros((users, len(SEARCHES)), np.int32), np.zeros(users, np.int32), unknown, log_prob, reward
 
 
 def _level1(found: Spending, engine: Engine, trie: Trie, context: Context, chosen: Indices) -> None:
     first = _first(engine, trie, context)
     assert first.reward is not None
-    code = first.expansion.children.prefix.numpy()[:, :, 0]
-    # Filler has code -1: it may write anywhere, -inf as it is, before what is real.
-    order = np.argsort(first.log_prob, axis=1, kind="stable")
-    legal = np.isfinite(first.log_prob)
-    for name, values in (("log_prob", first.log_prob), ("reward", first.reward)):
-        shown = np.where(legal, values, -np.inf).astype(np.float32)
-        rows = getattr(found, name)[chosen]
-        np.put_along_axis(rows, *(np.take_along_axis(x, order, 1) for x in (code, shown)), 1)
-        getattr(found, name)[chosen] = rows
+    user, place = np.nonzero(np.isfinite(first.log_prob))
+    code = first.expansion.children.prefix.numpy()[user, place, 0]
+    found.log_prob[chosen[user], code] = first.log_prob[user, place]
+    found.reward[chosen[user], code] = first.reward[user, place]
 
 
 def _first(engine: Engine, trie: Trie, context: Context) -> FirstLevel:
@@ -153,7 +150,7 @@ def _go_on(engine: Engine, inputs: Inputs, first: FirstLevel, plan: Plan) -> Non
     list(staged.descend(engine, inputs, group, [Deadline()], time.perf_counter))
 
 
-def _clocked[T](work: Callable[[], T]) -> tuple[T, float]:
+def _clocked(work: Callable[[], T]) -> tuple[T, float]:
     start = time.process_time()
     done = work()
     return done, (time.process_time() - start) * 1e3

@@ -8,7 +8,7 @@ from typing import Literal
 
 from service.errors import OverloadedError
 
-Reason = Literal["concurrency", "queue"]
+Reason = Literal["concurrency", "loop", "queue"]
 
 
 class Admission:
@@ -24,6 +24,17 @@ class Admission:
         self.active = 0
         self._refused = refused
         self._jitter = jitter
+
+    def look(self, behind_s: float, patience_s: float) -> None:
+        """Whether to read a request at all: the event loop is `behind_s`, the request can spare `patience_s`.
+
+        Raises:
+            OverloadedError: all places are taken, or the loop is too far behind.
+        """
+        if self.active >= self.limit:
+            raise self._refusal("concurrency", f"All {self.limit} places are taken", 1.0)
+        if behind_s > patience_s:
+            raise self._refusal("loop", "More requests arrive than can be read in time", behind_s)
 
     @contextmanager
     def slot(self, queue_s: Callable[[], float | None] = lambda: None) -> Iterator[None]:

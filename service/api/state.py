@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from service.api.admission import Admission
+from service.api.pulse import Pulse
 from service.api.reports import Reports
 from service.bundles import Bundles
 from service.experiments.feedback import Feedback
@@ -26,7 +27,7 @@ class Meter(Protocol):
 
     def looked_up(self, result: str, tier: str | None) -> None: ...
 
-    def searched(self, seconds: Mapping[str, float], batch: int) -> None: ...
+    def searched(self, seconds: Mapping[str, float]) -> None: ...
 
     def level(self, level: int, expanded: int, kept: int, rescued: int, entropy: float | None) -> None: ...
 
@@ -75,4 +76,5 @@ class State:
     timeout_ms: float
     default_tier: str
     admin_token: str | None
+    pulse: Pulse
     bundle_parents: tuple[Path, ...]

@@ -78,16 +78,21 @@ class Batcher(Generic[J, R]):
     """Runs batches of up to `limit` jobs one after another on its own thread, in order of arrival within a lane.
 
     `work(tickets, backlog)` delivers or fails each ticket, and may deliver early; `backlog` counts what still waits.
-    A batch that raises is run again one by one, so that one poisoned job fails alone.
+    `ran` is told the size of every batch. One that raises is run again job by job: the poisoned one fails alone.
     """
 
-    def __init__(self, work: Work[J, R], pace: Pace, clock: Callable[[], float] = time.perf_counter) -> None:
-        self._work, self._pace, self._clock = work, pace, clock
+    def __init__(
+        self,
+        work: Work[J, R],
+        pace: Pace,
+        ran: Callable[[int], None] = lambda _: None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._work, self._pace, self._ran, self._clock = work, pace, ran, clock
         self._queue: deque[Ticket[Any, Any] | _Call] = deque()
         self._ready = threading.Condition()
         self._busy_since: float | None = None
         self._closed = False
-        self.last_size = 0
         self._thread = threading.Thread(target=self._loop, name="device", daemon=True)
         self._thread.start()
 
@@ -174,6 +179,7 @@ class Batcher(Generic[J, R]):
             self._busy_since = None
             if not isinstance(batch[0], _Call):
                 self._pace.ran(len(batch), self._clock() - started, self._clock())
+                self._ran(len(batch))
 
     def _next(self) -> "list[Any] | None":
         """The next batch, empty where all who waited have given up; None once closed."""
@@ -212,7 +218,6 @@ class Batcher(Generic[J, R]):
         if isinstance(batch[0], _Call):
             batch[0].run()
             return
-        self.last_size = len(batch)
         try:
             self._work(batch, len(self._queue))
             for one in batch:

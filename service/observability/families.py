@@ -32,7 +32,7 @@ class Families:
         self.shed = counter("shed", "Requests refused to protect the rest.", "reason")
         stages = histogram("stage_duration_seconds", "Time a request spent in each stage.", STAGE_EDGES, "stage")
         self.stages = {stage: stages.labels(stage) for stage in STAGES}
-        self.batch_size = histogram("batch_size", "Requests in the batch that a request ran in.", BATCH_EDGES)
+        self.batch_size = histogram("batch_size", "Requests in a batch.", BATCH_EDGES)
         self.cache = counter("cache_requests", "Look-ups of encodings.", "tier", "result")
         self.candidates = counter("beam_candidates", "Prefixes expanded, and kept of them.", "level", "kind")
         self.rescued = counter("prm_rescued", "Prefixes the PRM kept that a beam would have cut.", "level")

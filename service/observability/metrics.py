@@ -80,12 +80,14 @@ class Metrics:
             if asked == tier:
                 return
 
-    def searched(self, seconds: Mapping[str, float], batch: int) -> None:
-        """Seconds per stage, and the size of the batch."""
+    def searched(self, seconds: Mapping[str, float]) -> None:
+        """Seconds one request spent in each stage."""
         for stage, duration in seconds.items():
             self._families.stages[stage].observe(duration)
-        if batch:
-            self._families.batch_size.observe(batch)
+
+    def batch(self, size: int) -> None:
+        """One batch left the device; from its thread."""
+        self._families.batch_size.observe(size)
 
     def level(self, level: int, expanded: int, kept: int, rescued: int, entropy: float | None) -> None:
         """One level of one search, 1-based."""

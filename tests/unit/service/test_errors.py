@@ -27,7 +27,7 @@ def test_the_docstring_draws_every_class(every_class: list[type[PromiseError]]) 
 
 
 def test_no_slug_is_used_twice(every_class: list[type[PromiseError]]) -> None:
-    slugs = [found.slug for found in every_class]
+    slugs = [found.slug for found in every_class if "slug" in vars(found)]
     assert sorted(slugs) == sorted(set(slugs))
 
 
