@@ -143,19 +143,21 @@ def wait_until_ready(base: str, process: subprocess.Popen[bytes], log: Path) -> 
 def curl(command: str, base: str) -> tuple[int, Any, dict[str, Any]]:
     """What the command line would fetch: status, parsed body, and the JSON that was sent."""
     words = iter(shlex.split(command)[1:])
-    headers, data, url = dict[str, str](), "", ""
+    headers, data, url, method = dict[str, str](), "", "", None
     for word in words:
-        if word == "-H":
+        if word == "-X":
+            method = next(words)
+        elif word == "-H":
             name, _, value = next(words).partition(":")
             headers[name] = value.strip()
         elif word == "-d":
             data = next(words)
         elif word != "-s":
-            assert word.startswith("localhost:8000/"), f"{word}: this test knows -s, -H, -d and the default address"
+            assert word.startswith("localhost:8000/"), f"{word}: this test knows -s, -X, -H, -d and the default address"
             url = word.replace("localhost:8000", base)
-    request = urllib.request.Request(url, data.encode() or None, headers)
+    request = urllib.request.Request(url, data.encode() or None, headers, method=method)
     with DIRECT.open(request, timeout=30) as response:
-        return response.status, json.load(response), json.loads(data)
+        return response.status, json.loads(response.read() or b"null"), json.loads(data or "null")
 
 
 def shape(value: Any, path: str = "") -> set[str]:
@@ -167,33 +169,53 @@ def shape(value: Any, path: str = "") -> set[str]:
     return {path}
 
 
+def curls(title: str) -> list[str]:
+    """The curl commands of a section, on one line each."""
+    text = "\n".join(blocks("sh", section(title))).replace("\\\n", " ")
+    return [line.strip() for line in text.splitlines() if line.startswith("curl ")]
+
+
 def test_the_curl_returns_ten_new_items_with_rewards(server: str) -> None:
-    lines = [line for line in commands() if line.startswith("curl ")]
-    assert lines
-    for line in lines:
-        status, answer, sent = curl(line, server)
-        items = [item["item_id"] for item in answer["items"]]
-        assert status == 200
-        assert len(items) == len(set(items)) == sent["k"] == 10
-        assert not set(items) & set(sent["history"])
-        assert answer["history"] == {"used": len(sent["history"]), "unknown": 0, "truncated": 0}
-        assert all(math.isfinite(item["reward"]) for item in answer["items"])
-        assert answer["experiment"].keys() == {"name", "bucket", "source"}
-        assert answer["timings_ms"]
+    (line,) = curls("One request")
+    status, answer, sent = curl(line, server)
+    items = [item["item_id"] for item in answer["items"]]
+    assert status == 200
+    assert len(items) == len(set(items)) == sent["k"] == 10
+    assert not set(items) & set(sent["history"])
+    assert answer["history"] == {"used": len(sent["history"]), "unknown": 0, "truncated": 0, "stored": False}
+    assert all(math.isfinite(item["reward"]) for item in answer["items"])
+    assert answer["experiment"].keys() == {"name", "bucket", "source"}
+    assert answer["timings_ms"]
+
+
+def test_the_curls_about_users_store_use_and_forget(server: str) -> None:
+    append, recommend, forget = curls("Users and Redis")
+    status, stored, _ = curl(append, server)
+    assert (status, stored) == (200, {"accepted": 2, "duplicates": 0})
+    _, answer, _ = curl(recommend, server)
+    assert (answer["history"]["used"], answer["history"]["stored"]) == (2, True)
+    assert curl(forget, server)[0] == 204
+    assert curl(recommend, server)[1]["source"] == "popularity"
 
 
 def test_the_response_shown_has_the_shape_of_a_real_one(server: str) -> None:
     shown = blocks("json", section("One request"))
     assert len(shown) == 1
-    _, answer, _ = curl(next(line for line in commands() if line.startswith("curl ")), server)
+    _, answer, _ = curl(curls("One request")[0], server)
     assert shape(json.loads(shown[0])) <= shape(answer)
 
 
-def test_every_route_of_the_table_answers(server: str) -> None:
-    routes = [route.split(" ") for route in first_column(section("API"))]
-    assert ["POST", "/recommend"] in routes
-    for method, path in routes:
-        request = urllib.request.Request(server + path, b"{}" if method == "POST" else None, method=method)
-        request.add_header("Content-Type", "application/json")
-        with DIRECT.open(request, timeout=30) as response:
-            assert response.status == 200
+def test_every_route_of_the_table_is_there(server: str) -> None:
+    with DIRECT.open(f"{server}/openapi.json", timeout=30) as response:
+        document = json.load(response)["paths"]
+    known = {f"{method.upper()} {path}" for path, methods in document.items() for method in methods}
+    known |= {"GET /metrics", "GET /docs"}
+    shown = first_column(section("API"))
+    ends = tuple(route.partition(" ")[2][:-1] or route[:-1] for route in shown if route.endswith("…"))
+    assert ends == ("/v2/", "/admin/")
+    left = {route for route in known if not route.partition(" ")[2].startswith((*ends, "/v2"))}
+    assert left == {route for route in shown if not route.endswith("…")}
+    for route in sorted(left):
+        method, path = route.split(" ")
+        if method == "GET" and "{" not in path:
+            DIRECT.open(server + path, timeout=30).close()
