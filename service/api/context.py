@@ -21,12 +21,12 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 class RequestContext:
     """One request: its id, when it began (perf_counter), its bucket, the tier that served it, and fields to log.
 
-    `waited_s`: how long it stood outside before that, as far as anyone knows.
+    `lost_s`: what the event loop is thought to take of its time: outside, before anyone looked, and on the way out.
     """
 
     request_id: str
     started: float = field(default_factory=time.perf_counter)
-    waited_s: float = 0.0
+    lost_s: float = 0.0
     bucket: str = DEFAULT_BUCKET
     tier: str | None = None
     log: dict[str, object] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class RequestContext:
     def deadline(self, *limits_ms: float | None) -> Deadline:
         """The tightest of the limits that were given, counted from the arrival of the request."""
         tightest = min((limit for limit in limits_ms if limit is not None), default=float("inf"))
-        return Deadline(self.started - self.waited_s + tightest / 1000)
+        return Deadline(self.started - self.lost_s + tightest / 1000)
 
     def assigned(self, assignments: Assignments) -> None:
         """From here on the request belongs to its primary bucket, even if it fails."""
@@ -47,7 +47,7 @@ class RequestContext:
 
     def entry(self, number: int) -> "RequestContext":
         """The context of one entry of a batch: it began with the batch."""
-        return RequestContext(f"{self.request_id}.{number}", self.started, self.waited_s)
+        return RequestContext(f"{self.request_id}.{number}", self.started, self.lost_s)
 
 
 def open_context(scope: Scope) -> RequestContext:

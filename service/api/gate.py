@@ -36,7 +36,7 @@ class Gate:
         except OverloadedError as error:
             await problem(Request(scope), error)(scope, receive, send)
             return
-        context_of(scope).waited_s = behind_s
+        context_of(scope).lost_s = 2 * behind_s  # the answer will have to wait for the same loop
         await self.app(scope, receive, send)
 
     def _patience_s(self, scope: Scope) -> float:
