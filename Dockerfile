@@ -19,6 +19,7 @@ COPY models/bundles /srv/bundles
 WORKDIR /srv
 ENV PATH=/opt/promise/bin:$PATH \
     PYTHONUNBUFFERED=1 \
+    MALLOC_ARENA_MAX=2 \
     PROMISE_HOST=0.0.0.0 \
     PROMISE_PORT=8000 \
     PROMISE_BUNDLE=/srv/bundles/beauty

@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 UNFINISHED = "unfinished"  # the version of a bundle whose making was cut
 
@@ -54,16 +54,40 @@ class Scoring(Strict):
     prefix: float = Field(ge=0)
 
 
+class Learned(Strict):
+    """A difficulty learned from validation users: what a narrower search would lose (service.budget.difficulty).
+
+    Logistic of bias + weights · measures + codes · shares; `codes` has a weight for every first code.
+    """
+
+    bias: float
+    weights: dict[str, float]
+    codes: tuple[float, ...]
+
+
 class Walk(Strict):
     """What `auto` may spend (design section 5): tiers that each add validated NDCG for their cost, cheapest first.
 
     A request whose level-1 difficulty is at most thresholds[i] needs no more than tiers[i]; beyond the last threshold
-    it gets the last tier. `signal` names how the difficulty is measured (service.budget.difficulty).
+    it gets the last tier. Without thresholds difficulty decides nothing; a threshold below 0 leaves its tier to load
+    and deadlines. `signal` names how the difficulty is measured (service.budget.difficulty); `learned` goes with the
+    signal of that name.
     """
 
     tiers: tuple[str, ...] = Field(min_length=1)
     signal: str = "entropy"
     thresholds: tuple[float, ...] = ()
+    learned: Learned | None = None
+
+    @model_validator(mode="after")
+    def _climbs(self) -> "Walk":
+        if list(self.thresholds) != sorted(self.thresholds):
+            raise ValueError("thresholds must climb")
+        if self.thresholds and len(self.thresholds) != len(self.tiers) - 1:
+            raise ValueError("a walk has one threshold between every two tiers, or none at all")
+        if (self.signal == "learned") != (self.learned is not None):
+            raise ValueError("the signal 'learned' needs its weights, and no other signal has any")
+        return self
 
 
 class Manifest(Strict):

@@ -23,30 +23,40 @@ _FORMAT = "promise-spending-1"
 class Times:
     """CPU milliseconds of single requests, S of them, every part in turn for each.
 
-    encode [S]: encoding, mask, context; search [S,T]: a whole search at that tier; exact [S]: the scan, NaN where the
-    PRM forbids one; level1 [S]: level 1 at full width and its difficulty; rest [S,T]: what follows at that tier.
+    encode [S]: encoding, mask, context; exact [S]: the scan, NaN where the PRM forbids one; gauged [S,T]: level 1 at
+    full width, its difficulty, and what follows at that tier; gauge [S,T]: the difficulty alone; alone [S,T]: a whole
+    search at that tier, no wider in level 1 than its own K+.
     """
 
     encode: F32
-    search: F32
     exact: F32
-    level1: F32
-    rest: F32
-
-    @property
-    def fixed(self) -> F64:
-        """Median milliseconds [T] of a whole request at a fixed tier."""
-        return np.asarray(np.median(self.encode[:, None] + self.search, axis=0), np.float64)
+    gauged: F32
+    gauge: F32
+    alone: F32
 
     @property
     def auto(self) -> F64:
-        """Median milliseconds [T] of a whole request that `auto` sends to that tier."""
-        return np.asarray(np.median((self.encode + self.level1)[:, None] + self.rest, axis=0), np.float64)
+        """Median milliseconds [T] of a request that `auto` sends to that tier."""
+        return _median(self.encode[:, None] + self.gauged)
+
+    @property
+    def fixed(self) -> F64:
+        """Median milliseconds [T] of a request at that tier as the service runs it: level 1 is the same for all."""
+        return _median(self.encode[:, None] + self.gauged - self.gauge)
+
+    @property
+    def search(self) -> F64:
+        """Median milliseconds [T] of a request whose search runs by itself."""
+        return _median(self.encode[:, None] + self.alone)
 
     @property
     def scan(self) -> float:
-        """Median milliseconds of a whole request at the exact scan."""
+        """Median milliseconds of a request at the exact scan."""
         return float(np.median(self.encode + self.exact))
+
+
+def _median(milliseconds: F32) -> F64:
+    return np.asarray(np.median(milliseconds, axis=0), np.float64)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import socket
 import sys
 import time
 from types import FrameType
@@ -11,7 +12,7 @@ import uvicorn
 
 from service import settings
 from service.app import create_app
-from service.errors import PromiseError
+from service.errors import PromiseError, StartError
 from service.observability.logging import open_logger, route_server_log
 from service.runtime import Runtime, open_runtime
 
@@ -28,7 +29,7 @@ class DrainingServer(uvicorn.Server):
         self._leave_at = float("inf")
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        first = not self._runtime.lifecycle.draining
+        first = self._leave_at == float("inf")  # an operator may have begun to drain before
         self._runtime.lifecycle.draining = True
         if first and sig == signal.SIGTERM:
             self._leave_at = time.monotonic() + self._runtime.settings.drain_s
@@ -39,6 +40,19 @@ class DrainingServer(uvicorn.Server):
         if time.monotonic() >= self._leave_at and not self.should_exit:
             super().handle_exit(signal.SIGTERM, None)
         return await super().on_tick(counter)
+
+
+def listener(host: str, port: int) -> socket.socket:
+    """The socket to serve on.
+
+    Raises:
+        StartError: the address is taken, or not one of this machine's.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise StartError(f"PROMISE_HOST and PROMISE_PORT: {host}:{port} cannot be served on ({error}).") from error
 
 
 def serve(runtime: Runtime) -> None:
@@ -58,8 +72,8 @@ def serve(runtime: Runtime) -> None:
         timeout_keep_alive=75,  # longer than load balancers keep theirs
         timeout_graceful_shutdown=max(1, round(chosen.grace_s)),
     )
-    with contextlib.suppress(KeyboardInterrupt):
-        DrainingServer(config, runtime).run()
+    with listener(chosen.host, chosen.port) as opened, contextlib.suppress(KeyboardInterrupt):
+        DrainingServer(config, runtime).run(sockets=[opened])
 
 
 def run(**overrides: Any) -> None:

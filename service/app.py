@@ -20,7 +20,7 @@ from service.api.routes import admin, docs, events, experiments, figures, health
 from service.api.state import State
 from service.api.tracing import telemetry
 from service.errors import PromiseError
-from service.runtime import Runtime
+from service.runtime import Runtime, told
 
 REPORT_EVERY_S = 60.0
 TAGS = [
@@ -44,6 +44,7 @@ def create_app(runtime: Runtime) -> FastAPI:
         watching = asyncio.gather(
             state.reports.watch(lambda: runtime.experiments.current, REPORT_EVERY_S), state.pulse.beat()
         )
+        watching.add_done_callback(lambda task: told(task, runtime.logger))
         try:
             yield
         finally:

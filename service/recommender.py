@@ -7,9 +7,9 @@ from typing import Literal, Protocol, cast
 from service.budget.ladder import AUTO, EXACT, Choice, Strategy
 from service.bundles import Bundles
 from service.cache.encodings import CacheResult, CacheTier, EncodingCache, Looked
-from service.engine.batcher import Batcher, Done, ExpiredError
+from service.engine.batcher import Batcher, ClosedError, Done, ExpiredError
 from service.engine.protocol import F16, Bool
-from service.errors import StoreUnavailableError
+from service.errors import StoreUnavailableError, UnavailableError
 from service.experiments.assignment import Assignments
 from service.experiments.config import Overrides
 from service.explain import LevelTrace
@@ -163,6 +163,7 @@ class Recommender:
         Raises:
             UnknownTierError: the tier is not on this bundle's ladder.
             UnknownFilterError: the catalogue has no such category or brand.
+            UnavailableError: the process is ending.
         """
         served = self.bundles.get(assignments.overrides.bundle)
         terms = self._terms(ask, assignments.overrides, served)
@@ -185,6 +186,8 @@ class Recommender:
         cache_s = time.perf_counter() - started
         try:
             done = await self.batcher.submit(case.task(key, looked.memory, deadline), served.searcher, deadline)
+        except ClosedError:
+            raise UnavailableError("This process is ending; another one will answer.", 1) from None
         except ExpiredError:
             late = case.popular("expired", "expired")
             return replace(late, cache=looked.result, cache_tier=looked.tier, seconds={"cache": cache_s})
@@ -195,7 +198,8 @@ class Recommender:
     @staticmethod
     def _terms(ask: Ask, overrides: Overrides, served: Served) -> _Terms:
         """The caller's own budget and strategy come first, then the bucket's, then the service's."""
-        strategy = ask.strategy or cast(Strategy, overrides.strategy or "guided")
+        own = None if ask.budget_given and ask.budget == EXACT else overrides.strategy  # the caller's scan is no beam
+        strategy = ask.strategy or cast(Strategy, own or "guided")
         tier, reason = ask.budget, "requested" if ask.budget_given else "default"
         if not ask.budget_given and overrides.tier in (AUTO, *served.ladder.names):  # a reload may have taken it away
             tier, reason = overrides.tier, "bucket"
@@ -207,7 +211,8 @@ class Recommender:
             tier, reason = frozen, "frozen"
         rule = Rule(*overrides.rule) if overrides.rule is not None else None
         choice = None if tier == AUTO else served.ladder.choice(requested, tier, reason, ask.k, strategy, rule)
-        return _Terms(requested, choice, strategy, rule, overrides.lowest, overrides.highest)
+        bounds = (None, None) if ask.budget_given else (overrides.lowest, overrides.highest)
+        return _Terms(requested, choice, strategy, rule, *bounds)
 
     async def _history(self, ask: Ask) -> tuple[tuple[str, ...], bool, str | None]:
         """The history, whether it is the stored one, and why it is missing if the store failed."""

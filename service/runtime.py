@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field
+from typing import Any
 
 from service import stores
 from service.bundles import Bundles
@@ -65,6 +66,7 @@ class Runtime:
     metrics: Metrics
     logger: Logger
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
+    _published: set[str] = field(default_factory=set)
     _background: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     async def start(self) -> None:
@@ -81,6 +83,8 @@ class Runtime:
         watching = asyncio.ensure_future(
             self.experiments.watch(self.settings.reload_s, self._experiments_changed, self._experiments_refused)
         )
+        self._published.update(one.name for one in self.experiments.current.experiments)
+        watching.add_done_callback(lambda task: told(task, self.logger))
         self._background.push_async_callback(_end, watching)
 
     async def close(self) -> None:
@@ -89,6 +93,11 @@ class Runtime:
         await asyncio.to_thread(self.batcher.close)
 
     def _experiments_changed(self, experiments: Experiments) -> None:
+        names = {one.name for one in experiments.experiments}
+        for gone in self._published - names:
+            self.metrics.withdraw(gone)
+        self._published.clear()
+        self._published.update(names)
         self.logger.info("experiments", names=[one.name for one in experiments.experiments], digest=experiments.digest)
 
     def _experiments_refused(self, why: str) -> None:
@@ -212,6 +221,12 @@ async def _connect(remote: Remote) -> None:
     """Open connections before the first requests need them all at once; Redis may just as well be absent."""
     looks = (remote.execute("GET", "promise:probe") for _ in range(CONNECTIONS))
     await asyncio.gather(*looks, return_exceptions=True)
+
+
+def told(task: "asyncio.Future[Any]", logger: Logger) -> None:
+    """What runs beside requests must not end unnoticed."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.error("background-task", exc_info=error)
 
 
 async def _end(task: "asyncio.Future[None]") -> None:

@@ -59,7 +59,8 @@ class Searcher:
             fresh = {key: made[at, : len(rows)].copy() for at, (key, rows) in enumerate(missing.items())}
             for key, memory in fresh.items():
                 self.encodings.keep(key, memory, self.encoder)
-        return [(known | fresh)[task.key] for task in tasks], fresh
+        known |= fresh
+        return [known[task.key] for task in tasks], fresh
 
 
 class _Batch:
@@ -99,7 +100,8 @@ class _Batch:
         use_prm = any(self._may_prune(self.tasks[row]) for row in rows)
         context, width = self.inputs.context(searcher.engine, rows), searcher.trie.branching(0)
         first = staged.first_level(searcher.engine, context, width, use_prm, clock)
-        searcher.controller.observe(LEVEL1, 0, len(rows), first.expand_s + first.prune_s)
+        if use_prm:  # as it was when it was calibrated
+            searcher.controller.observe(LEVEL1, 0, len(rows), first.expand_s + first.prune_s)
         choices = self._choices(rows, first)
         groups: dict[Plan, list[int]] = defaultdict(list)
         for at, choice in enumerate(choices):
@@ -111,6 +113,8 @@ class _Batch:
     def _choices(self, rows: list[int], first: FirstLevel) -> list[Choice]:
         """What every request will spend: as asked, or as the budget decides now that level 1 is known."""
         searcher, now = self.searcher, time.perf_counter()
+        asked = ((self.tasks[row].choice, self.tasks[row].k) for row in rows)
+        searcher.controller.weigh([(choice.tier if choice else None, k) for choice, k in asked])
         undecided = sum(self.tasks[row].choice is None for row in rows)
         hard = difficulty(searcher.signal, first.log_prob, first.reward) if undecided else np.zeros(len(rows))
         return [
@@ -134,8 +138,9 @@ class _Batch:
         for done, found in staged.descend(searcher.engine, inputs, group, deadlines, time.perf_counter):
             self._found(rows, done, found, choices)
             on_time &= not found.degraded
-        if on_time:
-            choice, seconds = choices[members[0]], time.perf_counter() - started
+        own = [at for at in members if self.tasks[rows[at]].strategy != "beam"]
+        if on_time and own:  # a plain beam is not what its tier was calibrated with
+            choice, seconds = choices[own[0]], time.perf_counter() - started
             searcher.controller.observe(choice.tier, choice.k_plus, len(members), seconds)
 
     def _found(self, rows: list[int], done: Sequence[int], found: Found, choices: list[Choice]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 from made import made_catalogue
+from pydantic import SecretStr
 
 from service.__main__ import serve
 from service.app import create_app
@@ -98,7 +99,8 @@ if __name__ == "__main__":
     port, drain_s, encode_s = int(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3])
     made = made_catalogue()
     engine = SlowEngine(build(made.sids))
-    chosen = Settings(host="127.0.0.1", port=port, drain_s=drain_s, grace_s=10, cache_mb=0)
+    admin = SecretStr(sys.argv[4]) if len(sys.argv) > 4 else None
+    chosen = Settings(host="127.0.0.1", port=port, drain_s=drain_s, grace_s=10, cache_mb=0, admin_token=admin)
     runtime = open_runtime(chosen, {"made": made_model(made, engine)})
     engine.seconds = encode_s
     serve(runtime)

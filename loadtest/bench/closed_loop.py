@@ -7,7 +7,7 @@ import uvloop
 
 from loadtest.bench.venvs import BenchError
 from loadtest.client import Client
-from loadtest.open_loop import clock, fire
+from loadtest.open_loop import clock, fire, quiet
 from loadtest.seconds import GOOD, Shot
 
 
@@ -23,7 +23,8 @@ def run(url: str, requests: Sequence[bytes], callers: int = 1, timeout_s: float 
             client.close()
         return shots
 
-    return uvloop.run(driven())
+    with quiet():
+        return uvloop.run(driven())
 
 
 async def _caller(client: Client, requests: Sequence[bytes], waiting: Iterator[Shot], start: float) -> None:

@@ -2,9 +2,11 @@
 
 Every request has a history that is in Redis, and the service's own memory for encodings is off, so that each one asks
 Redis: the worst case. All answers are compared with those of a service without Redis. Added time is measured against
-the healthy part of the same row.
+the healthy part of the same row; a part's p99 is the median of its seconds' p99, so that one stall of the machine does
+not decide (the p99 over all of a part is in the JSON).
 """
 
+import statistics
 import tempfile
 import time
 from collections import Counter
@@ -81,6 +83,7 @@ def run_faults(
                     result["rows"].append(_row(name, shots, reference, plan, scene, len(bodies)))
             out.say(_line(result["rows"][-1]))
     result |= {"kept": all(row["kept"] for row in result["rows"])}
+    out.say(f"the driver was at most {max(row['late_ms'] for row in result['rows']):.1f} ms late")
     out.say(_verdict(result))
     out.end(result)
     return result
@@ -134,7 +137,7 @@ def _row(
         "open": _between(shots, begin + FIRST_S, plan.end_s),
         "after": _between(shots, plan.end_s + 2, plan.end_s + plan.after_s),
     }
-    p99 = {part: percentiles_ms(found)[2] for part, found in parts.items()}
+    p99 = {part: typical_p99_ms(found) for part, found in parts.items()}
     added = {part: (p99[part] or 0.0) - (p99["healthy"] or 0.0) for part in ("first", "open", "after")}
     good = [shot for shot in shots if shot.status == GOOD]
     wrong = answers.different([reference[shot.number] for shot in good], [shot.answer for shot in good])
@@ -145,6 +148,7 @@ def _row(
         "different": len(wrong),
         "p50_ms": {part: percentiles_ms(found)[0] for part, found in parts.items()},
         "p99_ms": p99,
+        "p99_whole_ms": {part: percentiles_ms(found)[2] for part, found in parts.items()},
         "added_p99_ms": added,
         "cache": {part: _cache(found) for part, found in parts.items()},
         "keys": keys,
@@ -152,10 +156,20 @@ def _row(
     }
     if scene.corrupted:
         row |= {"corrupted": len(scene.corrupted), "repaired": scene.repaired()}
-    return row | {"kept": _kept(row)}
+    return row | {"kept": kept(row)}
 
 
-def _kept(row: dict[str, Any]) -> bool:
+def typical_p99_ms(shots: Sequence[Shot]) -> float | None:
+    """The median over whole seconds of intended starts of that second's p99."""
+    seconds: dict[int, list[Shot]] = {}
+    for shot in shots:
+        seconds.setdefault(int(shot.intended), []).append(shot)
+    found = [p99 for second in seconds.values() if (p99 := percentiles_ms(second)[2]) is not None]
+    return statistics.median(found) if found else None
+
+
+def kept(row: dict[str, Any]) -> bool:
+    """Nothing failed or differed, and where Redis hung, requests waited for it no longer than promised."""
     hung = row["name"] in HANGS
     quick = added_within(row, "first", FIRST_LIMIT_MS) and added_within(row, "open", OPEN_LIMIT_MS)
     return not row["failed"] and not row["different"] and (quick or not hung)
@@ -181,7 +195,7 @@ def _header(out: Output, result: dict[str, Any]) -> None:
     capacity, rate = result["capacity"], result["rate"]
     out.say(f"{rate:.0f} requests a second, evenly spaced; the service answers {capacity:.0f} a second without Redis")
     parts = (f"{plan[part]:g} s {name}" for part, name in PARTS.items())
-    out.say(f"{', '.join(parts)}; p99 in ms from the intended start; cache hits in each part")
+    out.say(f"{', '.join(parts)}; p99 in ms from the intended start (median of the seconds'); cache hits in each part")
     out.say(
         f"{'':<17}{'requests':>9}{'failed':>7}{'differ':>7}{'healthy':>9}{'first s':>9}{'then':>8}{'after':>8}"
         f"{'added first':>13}{'then':>8}  {'hits':>22}"

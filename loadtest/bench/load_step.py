@@ -7,6 +7,7 @@ should be as before.
 
 import math
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -67,10 +68,12 @@ def run_load_step(
         with Service(Path(folder, "service.log"), cores.service, **own) as service:
             capacity = plan.capacity or _capacity(service, items, plan, seed)
             schedule = [Step(factor * capacity, plan.seconds) for factor in plan.factors]
+            began, spent = time.perf_counter(), time.process_time()
             shots = _steps(service, items, plan, schedule, seed)
+            busy = (time.process_time() - spent) / (time.perf_counter() - began)
     deadline_s = plan.deadline_ms / 1000
     rows = [row.plain() for row in per_second(shots, deadline_s)]
-    result |= {"capacity": capacity, "seconds": rows, "total": total(shots, deadline_s).plain()}
+    result |= {"capacity": capacity, "seconds": rows, "total": total(shots, deadline_s).plain(), "driver_busy": busy}
     result |= findings(shots, plan, capacity)
     _show(result, shots, out)
     if figure is not None:
@@ -165,6 +168,7 @@ def _show(result: dict[str, Any], shots: Sequence[Shot], out: Output) -> None:
     late, worst = result["missed_by_a_fifth"], result["worst_over_deadline"]
     out.say(f"{result['missed']} answers late, {late} by more than a fifth (worst: {worst:.2f} of the deadline)")
     out.say(f"calm again after {_seconds(result['recovery_s'])}")
+    out.say(f"driver: {result['driver_busy']:.0%} of its core, at most {result['total']['late_ms']:g} ms late")
     out.say("kept" if result["kept"] else "not kept")
 
 

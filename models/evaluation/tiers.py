@@ -1,18 +1,17 @@
 """Every tier of the ladder over the same users: their lists, what level 1 knew, and what each part costs."""
 
 import time
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import TypeVar
+from collections.abc import Sequence
 
 import numpy as np
 
 from models import metrics
 from models.evaluation.ranking import Users, leaf_rows
 from models.full_ranking import Indices, Progress, batches, sample
-from models.metrics import F32, I32
+from models.manifest import Walk
+from models.metrics import F32, F64, I32
 from models.spending import LISTED, Spending, Times
-from service.budget.difficulty import difficulty
+from service.budget.difficulty import LEARNED, SIGNALS, Beliefs, Gauge
 from service.budget.ladder import SEARCHES, Ladder
 from service.engine.graphs import OnnxEngine
 from service.engine.protocol import Context, Engine
@@ -22,8 +21,8 @@ from service.search.plan import Plan, Rule
 from service.search.staged import FirstLevel, Inputs
 from service.search.trie import Trie
 
-T = TypeVar("T")
 WARM_UP = 3
+MIX = ("joint_entropy", "divergence")  # the other measures add nothing to a learned difficulty
 
 
 def run_tiers(
@@ -49,7 +48,7 @@ def run_tiers(
     manifest, trie = engine.bundle.manifest, engine.trie
     users = Users(trie, engine.bundle.catalogue.sids, histories, targets, engine.history_limit)
     plans = _plans(engine.depth, rule)
-    times = _timings(engine, users, plans, timed, seed)
+    times = _timings(engine, users, list(plans.values()), timed, seed)
     draw = np.random.default_rng(seed).random(len(targets))
     found = Spending(
         manifest.tag, manifest.setting, cases, SEARCHES, users.target, *_empty(len(targets), manifest.codebook), times
@@ -95,7 +94,7 @@ def _first(engine: Engine, trie: Trie, context: Context) -> FirstLevel:
 
 
 def _scanned(
-    found: Spending, engine: OnnxEngine, users: Users, context: Context, chosen: Indices, draw: metrics.F64
+    found: Spending, engine: OnnxEngine, users: Users, context: Context, chosen: Indices, draw: F64
 ) -> F32 | None:
     """Rank by the exact scan; returns the PRM's probability of every item row [B,I+1], None where it cannot scan."""
     scanned = engine.scan(context, len(users.codes) - 1) if engine.has_scan else None
@@ -119,38 +118,59 @@ def _expected(share: F32 | None, rows: I32, score: F32) -> F32 | float:
     return worth
 
 
-def _timings(engine: OnnxEngine, users: Users, plans: dict[str, Plan], timed: int, seed: int) -> Times:
-    chosen = sample(len(users.target), timed, seed)
-    rows = np.array([_parts(engine, users, plans, user) for user in [*chosen[:WARM_UP], *chosen]], np.float32)
-    kept, tiers = rows[len(chosen[:WARM_UP]) :].reshape(len(chosen), -1), len(plans)
-    encode, exact, level1 = kept[:, 0], kept[:, 1], kept[:, 2]
-    return Times(encode, kept[:, 3 : 3 + tiers], exact, level1, kept[:, 3 + tiers :])
+def _timings(engine: OnnxEngine, users: Users, plans: Sequence[Plan], timed: int, seed: int) -> Times:
+    chosen, rng = sample(len(users.target), timed, seed), np.random.default_rng(seed)
+    times = [_parts(engine, users, plans, user, rng) for user in [*chosen[:WARM_UP], *chosen]]
+    kept = [np.array(column, np.float32) for column in zip(*times[len(chosen[:WARM_UP]) :], strict=True)]
+    return Times(*kept)
 
 
-def _parts(engine: OnnxEngine, users: Users, plans: dict[str, Plan], user: int) -> list[float]:
-    """encode, exact, level 1, every whole search, every rest of a search: CPU milliseconds."""
-    trie, alone = engine.trie, np.array([user])
-    context, encode = _clocked(partial(users.context, engine, alone))
+def _parts(
+    engine: OnnxEngine, users: Users, plans: Sequence[Plan], user: int, rng: np.random.Generator
+) -> tuple[float, float, list[float], list[float], list[float]]:
+    """What Times holds of one user. Tiers run in shuffled order: what ran before leaves the caches warm or cold."""
+    alone = np.array([user])
+    start = time.process_time()
+    context = users.context(engine, alone)
+    encode = _since(start)
     inputs = Inputs(context.memory.numpy(), context.lengths.numpy(), context.allowed.numpy())
-    exact = _clocked(partial(engine.scan, context, LISTED))[1] if engine.has_scan else float("nan")
-    first, level1 = _clocked(partial(_decided, engine, trie, inputs))
-    whole = [_clocked(partial(search, engine, context, plan, LISTED))[1] for plan in plans.values()]
-    rest = [_clocked(partial(_go_on, engine, inputs, first, plan))[1] for plan in plans.values()]
-    return [encode, exact, level1, *whole, *rest]
+    gauged, gauge, whole = ([float("nan")] * len(plans) for _ in range(3))
+    for tier in rng.permutation(len(plans)):
+        gauged[tier], gauge[tier] = _gauged(engine, inputs, plans[tier])
+        start = time.process_time()
+        search(engine, context, plans[tier], LISTED)
+        whole[tier] = _since(start)
+    start = time.process_time()
+    scanned = engine.scan(context, LISTED)
+    return encode, _since(start) if scanned else float("nan"), gauged, gauge, whole
 
 
-def _decided(engine: Engine, trie: Trie, inputs: Inputs) -> FirstLevel:
-    first = _first(engine, trie, inputs.context(engine, [0]))
-    difficulty("entropy", first.log_prob, first.reward)
-    return first
-
-
-def _go_on(engine: Engine, inputs: Inputs, first: FirstLevel, plan: Plan) -> None:
+def _gauged(engine: OnnxEngine, inputs: Inputs, plan: Plan) -> tuple[float, float]:
+    """Level 1, its difficulty and what follows, as the service runs one request; of that the difficulty alone."""
+    gauge = Gauge(LEARNED, 0.0, dict.fromkeys(MIX, 1.0), (0.0,) * engine.bundle.manifest.codebook)
+    start = time.process_time()
+    first = _first(engine, engine.trie, inputs.context(engine, [0]))
+    measured = time.process_time()
+    gauge(first.log_prob, first.reward, first.expansion.children.prefix.numpy()[:, :, 0])
+    gauge_ms = _since(measured)
     group = staged.begin(engine, first, [0], plan, LISTED)
     list(staged.descend(engine, inputs, group, [Deadline()], time.perf_counter))
+    return _since(start), gauge_ms
 
 
-def _clocked(work: Callable[[], T]) -> tuple[T, float]:
-    start = time.process_time()
-    done = work()
-    return done, (time.process_time() - start) * 1e3
+def _since(start: float) -> float:
+    return (time.process_time() - start) * 1e3
+
+
+def difficulties(spending: Spending, walk: Walk) -> F32:
+    """[U]: how hard the service would find these users."""
+    learned = walk.learned
+    mix = (learned.bias, learned.weights, learned.codes) if learned else (0.0, {}, ())
+    codes = np.broadcast_to(np.arange(spending.log_prob.shape[1], dtype=np.int32), spending.log_prob.shape)
+    return Gauge(walk.signal, *mix)(spending.log_prob, spending.reward, codes)
+
+
+def measures(spending: Spending) -> tuple[tuple[str, ...], F64, F64]:
+    """Names of the measures to learn from [S], their values [U,S], and the PRM's share of every first code [U,C]."""
+    beliefs = Beliefs(spending.log_prob, spending.reward)
+    return MIX, np.stack([SIGNALS[name](beliefs) for name in MIX], 1), beliefs.prm.share

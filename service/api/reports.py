@@ -6,11 +6,12 @@ from collections.abc import Callable
 from service.errors import StoreUnavailableError
 from service.experiments.analysis import Tally
 from service.experiments.config import Experiment, Experiments
-from service.experiments.events import START, EventLog
+from service.experiments.events import READ, START, EventLog
 from service.experiments.report import Report, gauges
 
 Publish = Callable[[str, list[tuple[str, dict[str, str], float]]], None]
 
+PIECES = 2000  # of the log that one report reads at most
 PAUSE_S = 0.05  # between two pieces of the log when nobody waits for the report: requests come first
 
 
@@ -52,18 +53,21 @@ class Reports:
         return report
 
     async def _catch_up(self, pause_s: float) -> None:
-        while await self._read():
+        """Up to about now: the log grows while it is read, and what comes later waits for the next report."""
+        for _ in range(PIECES):
+            if not await self._read():
+                break
             await asyncio.sleep(pause_s)
 
     async def _read(self) -> bool:
-        """Add the next piece of the log; whether there was one."""
+        """Add the next piece of the log; whether there is likely to be more."""
         async with self._lock:
             events, cursor = await self._log.read(self._cursor)
             if cursor == self._cursor:
                 return False
             await asyncio.to_thread(self._add, events)
             self._cursor = cursor
-        return True
+        return len(events) >= READ // 2
 
     def _add(self, events: list[dict[str, object]]) -> None:
         for event in events:

@@ -8,6 +8,7 @@ from service.budget.cost import Costs
 from service.budget.ladder import EXACT, SEARCHES, Ladder
 
 Reason = Literal["best", "difficulty", "deadline", "load", "bounds", "frozen"]
+WEIGHING = 0.05  # of one request in the running mean of weights
 SAFETY = 1.3  # a tier fits where so many times its cost is left
 
 
@@ -51,6 +52,7 @@ class Controller:
         self._target_s, self._hold_s = target_s, hold_s
         self._ceiling, self._since = len(ladder.walk) - 1, float("-inf")
         self._frozen: str | None = None
+        self._weight = 1.0  # what a waiting request costs at least, in requests of `auto` for few items
 
     @property
     def ceiling(self) -> str:
@@ -92,8 +94,21 @@ class Controller:
         """
         if backlog <= 0:
             return None
-        wait = self._whole(0, backlog)
+        wait = self._whole(0, backlog * self._weight)
         return None if wait + self._whole(0, 1) <= remaining_s else wait
+
+    def weigh(self, tiers: Sequence[tuple[str | None, int]]) -> None:
+        """What came lately, to know what waits: (tier, items asked for) of a batch, None for a tier not yet chosen.
+
+        A request for many items or a dear tier of its own is as good as several others to whoever stands behind it.
+        """
+        cheapest = self._ladder.walk[0]
+        unit = self._cost(cheapest, 1)
+        if not tiers or unit <= 0:
+            return
+        for tier, k in tiers:
+            own = max(1.0, self._cost(tier or cheapest, k) / unit)
+            self._weight += WEIGHING * (own - self._weight)
 
     def observe(self, tier: str, k_plus: int, batch: int, seconds: float) -> None:
         """A batch of this tier took so long; see Costs.observe."""
@@ -114,10 +129,10 @@ class Controller:
 
     def _follow(self, signals: Signals) -> None:
         """Move the load's ceiling: down at once, up one step for every `hold_s` since it last had to hold."""
-        waiting = signals.backlog
+        waiting = signals.backlog * self._weight
 
         def drains(step: int) -> bool:
-            return self._part(step, signals.batch) + self._whole(step, waiting) <= self._target_s
+            return self._part(step, signals.batch, signals.k) + self._whole(step, waiting) <= self._target_s
 
         wanted, calm = self._best(drains), signals.now - self._since
         if wanted <= self._ceiling:
@@ -129,12 +144,15 @@ class Controller:
     def _best(self, suits: Callable[[int], bool]) -> int:
         return next((step for step in reversed(range(len(self._ladder.walk))) if suits(step)), 0)
 
-    def _part(self, step: int, batch: int, k: int = 1) -> float:
+    def _cost(self, tier: str, k: int) -> float:
+        return self.costs.estimate(tier, self._ladder.k_plus(tier, k), 1)
+
+    def _part(self, step: int, batch: float, k: int = 1) -> float:
         """Seconds of the levels after the first."""
         tier = self._ladder.walk[step]
         return self.costs.estimate(tier, self._ladder.k_plus(tier, k), batch)
 
-    def _whole(self, step: int, batch: int) -> float:
+    def _whole(self, step: int, batch: float) -> float:
         return self.costs.level1(batch) + self._part(step, batch)
 
     def _bounded(self, tier: str, reason: Reason, signals: Signals) -> Decision:

@@ -23,7 +23,7 @@ class _Curve:
     measured: tuple[tuple[float, float], ...] = ()
     climbing: tuple[tuple[float, float], ...] = ()
 
-    def at(self, batch: int) -> float:
+    def at(self, batch: float) -> float:
         """Piecewise linear; beyond the largest batch measured, so many batches of that size."""
         return _line(self.climbing, batch)
 
@@ -69,16 +69,16 @@ class Costs:
         paces[tier] = own + STEP * (ratio - own)
         self._state = replace(state, pace=pace, paces=MappingProxyType(paces))
 
-    def estimate(self, tier: str, k_plus: int, batch: int) -> float:
+    def estimate(self, tier: str, k_plus: int, batch: float) -> float:
         """Seconds a batch at this tier is expected to take, at the present pace; 0 for an empty batch."""
         state = self._state
         return self._expected(tier, k_plus, batch) * state.paces.get(tier, state.pace)
 
-    def level1(self, batch: int) -> float:
+    def level1(self, batch: float) -> float:
         """Seconds of what comes before the tiers part: context and level 1 at full width."""
         return self.estimate(LEVEL1, 0, batch)
 
-    def _expected(self, tier: str, k_plus: int, batch: int) -> float:
+    def _expected(self, tier: str, k_plus: int, batch: float) -> float:
         curves = self._state.curves
         own = curves.get(tier)
         seconds = own.at(batch) if own else 0.0

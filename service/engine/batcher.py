@@ -4,6 +4,7 @@ Nobody waits for company when the device is idle; under load a batch waits a mom
 """
 
 import asyncio
+import logging
 import threading
 import time
 from collections import deque
@@ -18,6 +19,9 @@ from service.search.guided import Deadline
 J = TypeVar("J")
 R = TypeVar("R")
 T = TypeVar("T")
+
+
+log = logging.getLogger(__name__)
 
 
 class ExpiredError(Exception):
@@ -102,7 +106,9 @@ class Batcher(Generic[J, R]):
         return len(self._queue)
 
     def busy_s(self) -> float:
-        """Seconds the batch now running has been running; 0 when idle."""
+        """Seconds the batch now running has been running; 0 when idle, inf once the thread has died."""
+        if not self._thread.is_alive():
+            return float("inf")
         since = self._busy_since
         return 0.0 if since is None else self._clock() - since
 
@@ -225,8 +231,12 @@ class Batcher(Generic[J, R]):
         except Exception as error:
             if len(batch) == 1:
                 batch[0].fail(error)
-            else:
-                for one in (ticket for ticket in batch if not ticket.settled):
+                return
+            log.warning("a batch of %d failed and is run job by job", len(batch), exc_info=error)
+            for one in (ticket for ticket in batch if not ticket.settled):
+                if one.deadline.passed():
+                    one.fail(ExpiredError())
+                else:
                     self._run([one], now)
 
 

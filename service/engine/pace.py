@@ -1,6 +1,7 @@
 """How large a batch may be and how long it waits for company; pure, told the time. Used from the device thread."""
 
 WAITS = 0.25  # of the last batch's run time: waiting longer costs more than a fuller batch brings
+LEAST = 0.5  # of the size that one slow batch leaves: it may have been one slow request
 FORGET_S = 0.05  # without a batch for so long, the device counts as idle
 
 
@@ -34,7 +35,7 @@ class Pace:
         """A batch of this size took so long and ended just now."""
         self._last_s, self._ended = seconds, now
         self._expected = max(float(size), 0.5 * (self._expected + size))
-        if seconds > self.ceiling_s:
-            self._size = max(1.0, min(self._size, size) * self.ceiling_s / seconds)
+        if seconds > self.ceiling_s and size > 1:  # one alone says what it costs, nothing about company
+            self._size = max(1.0, min(self._size, size) * max(LEAST, self.ceiling_s / seconds))
         elif size >= self.size:
             self._size = min(float(self.limit), self._size + 1.0)

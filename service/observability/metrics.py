@@ -110,6 +110,10 @@ class Metrics:
         """Feedback was given, for the first time."""
         self._families.feedback.labels(bucket, event).inc()
 
+    def withdraw(self, experiment: str) -> None:
+        """The gauges of an experiment that is over."""
+        self.publish(experiment, ())
+
     def publish(self, experiment: str, gauges: Iterable[tuple[str, Mapping[str, str], float]]) -> None:
         """The gauges of an experiment's report; those of its report before are gone."""
         named = {"promise_experiment_lift": self._families.lift, "promise_experiment_srm_p": self._families.srm_p}

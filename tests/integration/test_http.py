@@ -18,6 +18,7 @@ import pytest
 from made import made_catalogue
 
 ROOT = Path(__file__).resolve().parents[2]
+ADMIN = "an-admin-token"
 HISTORY = list(made_catalogue().ids[:5])
 
 
@@ -48,7 +49,7 @@ class Server:
 
 
 @contextmanager
-def serving(drain_s: float, encode_s: float = 0.0) -> Iterator[Server]:
+def serving(drain_s: float, encode_s: float = 0.0, admin: bool = False) -> Iterator[Server]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -60,6 +61,7 @@ def serving(drain_s: float, encode_s: float = 0.0) -> Iterator[Server]:
         str(port),
         str(drain_s),
         str(encode_s),
+        *([ADMIN] if admin else []),
     ]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PROMISE_")}
     environment["PYTHONPATH"] = str(ROOT)
@@ -185,3 +187,29 @@ def test_what_forbids_a_start_is_one_sentence_and_exit_code_2(
     assert named in done.stderr
     assert done.stderr.count("\n") == 1
     assert done.stderr.endswith(".\n")
+
+
+def test_a_drain_that_an_operator_began_does_not_shorten_the_pause() -> None:
+    with serving(drain_s=3000, admin=True) as server:
+        drained = httpx.post(f"{server.url}/admin/drain", headers={"Authorization": f"Bearer {ADMIN}"}, timeout=30)
+        assert drained.status_code == 200
+        assert server.ready() == 503
+        server.signal()
+        time.sleep(0.3)  # long enough for a server that would leave at once to be gone
+        assert server.recommend(history=HISTORY).status_code == 200
+        server.signal()
+        server.wait()
+
+
+def test_a_taken_port_is_one_sentence_and_exit_code_2() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PROMISE_")}
+        environment |= {"PROMISE_HOST": "127.0.0.1", "PROMISE_PORT": port}
+        command = [sys.executable, "-m", "service"]
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=120
+        )
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert port in done.stderr

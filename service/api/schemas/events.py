@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from service.api.schemas.common import ItemId, UserId, Wire, example
+from service.experiments.tokens import MAX_TOKEN
 
 MAX_EVENTS = 1000
 YEAR_3000 = 32_503_680_000.0  # whoever sends milliseconds is told so
@@ -43,7 +44,7 @@ class FeedbackRequest(Wire):
 
     model_config = example(feedback_token="eyJyIjoiN2MwYTRmMGUifQ.3kQ5w0", item_id="B000VV1YOY", event="click")
 
-    feedback_token: str = Field(min_length=1, max_length=4096)
+    feedback_token: str = Field(min_length=1, max_length=MAX_TOKEN)
     item_id: ItemId
     event: FeedbackEvent
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_shots import answered, broken, listing, shed
 
-from loadtest.bench import answers, cache_costs, cache_hits, load_step
+from loadtest.bench import answers, cache_costs, cache_hits, faults, load_step
 from loadtest.bench.load_step import Plan
 from loadtest.seconds import Shot
 
@@ -106,6 +106,31 @@ def test_two_items_of_almost_one_score_may_change_places() -> None:
 def test_the_largest_difference_of_an_items_scores() -> None:
     assert answers.furthest([ONE], [listing(("c", 1.5), ("a", 3.0), ("x", 9.0))]) == 0.5
     assert answers.furthest([ONE], [listing()]) == 0.0
+
+
+def test_one_stall_does_not_decide_a_parts_p99() -> None:
+    calm = [answered(n / 100, latency_s=0.005) for n in range(500)]
+    stalled = [answered(2 + n / 100, latency_s=0.5) for n in range(20)]
+    assert faults.typical_p99_ms(calm + stalled) == pytest.approx(5.0)
+    slow = [answered(n / 100, latency_s=0.05) for n in range(0, 500, 10)]
+    assert faults.typical_p99_ms(calm + slow) == pytest.approx(50.0)
+    assert faults.typical_p99_ms([]) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "kept"),
+    [
+        ({}, True),
+        ({"failed": 1}, False),
+        ({"different": 1}, False),
+        ({"added_p99_ms": {"first": 61.0, "open": 0.0}}, False),
+        ({"added_p99_ms": {"first": 40.0, "open": 3.1}}, False),
+        ({"added_p99_ms": {"first": 99.0, "open": 9.0}, "name": "killed"}, True),
+    ],
+)
+def test_when_a_row_of_the_fault_table_is_kept(change: dict[str, object], kept: bool) -> None:
+    row = {"name": "paused", "failed": 0, "different": 0, "added_p99_ms": {"first": 40.0, "open": 1.0}}
+    assert faults.kept(row | change) is kept
 
 
 @given(st.floats(0.01, 10), st.floats(0.01, 10))

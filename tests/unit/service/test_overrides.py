@@ -82,3 +82,14 @@ def test_a_frozen_budget_holds_for_auto_alone(frozen: Runtime) -> None:
         controller.freeze(tier)
         assert terms(asked(frozen, Ask(HISTORY))) == (AUTO, tier, "frozen")
         assert asked(frozen, Ask(HISTORY, budget="k10", budget_given=True)).choice.tier == "k10"
+
+
+def test_the_callers_scan_stays_a_scan_in_a_bucket_of_plain_beams(runtime: Runtime) -> None:
+    scan = Ask(HISTORY, budget=EXACT, budget_given=True)
+    assert asked(runtime, scan, bucket=bucket(strategy="beam")).source == "exact"
+
+
+def test_bounds_leave_an_auto_alone_that_the_caller_asked_for(runtime: Runtime) -> None:
+    given = Ask(HISTORY, budget=AUTO, budget_given=True)
+    assert asked(runtime, given, bucket=bucket(highest="floor")).choice.reason != "bounds"
+    assert asked(runtime, Ask(HISTORY), bucket=bucket(highest="floor")).choice.tier == "floor"

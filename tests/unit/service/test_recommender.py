@@ -11,6 +11,7 @@ from made import made_catalogue
 
 from service.budget.ladder import AUTO, EXACT
 from service.engine.fake import FakeEngine
+from service.errors import UnavailableError
 from service.experiments.assignment import Assignments
 from service.recommender import Answer, Ask
 from service.runtime import Runtime
@@ -148,3 +149,10 @@ def test_the_scoring_weight_of_the_bundle_is_the_one_searched_with() -> None:
         assert scored.log_prob is not None
         assert scored.score == pytest.approx(scored.reward + scored.log_prob, abs=1e-5)
     assert rows(plain) != rows(found)
+
+
+def test_a_process_that_is_ending_says_so() -> None:
+    with opened(made_model(CATALOGUE)) as ending:
+        ending.batcher.close()
+        with pytest.raises(UnavailableError):
+            asked(ending, Ask(HISTORY))

@@ -134,3 +134,12 @@ def test_what_is_served_corrects_the_costs(served: Served) -> None:
     for _ in range(3):
         ran(served.searcher, [task(served, [4], "k10")])
     assert costs.estimate("k10", 40, 1) != before
+
+
+def test_a_plain_beam_does_not_pass_for_the_tier_that_named_its_width(served: Served) -> None:
+    choice = served.ladder.choice("k50", "k50", "requested", 5, "beam")
+    costs = served.controller.costs
+    before = costs.estimate("k50", 200, 1), costs.level1(1)
+    for _ in range(20):
+        ran(served.searcher, [replace(task(served, [4], "k50"), choice=choice, strategy="beam")])
+    assert (costs.estimate("k50", 200, 1), costs.level1(1)) == before

@@ -95,3 +95,19 @@ def test_gauges_are_published_without_anyone_asking() -> None:
         return log.handed
 
     assert asyncio.run(watched()) == 1
+
+
+class BusyLog(CountingLog):
+    """A log that grows by an event with every look at it."""
+
+    async def read(self, cursor: Cursor = START) -> tuple[list[dict[str, Any]], Cursor]:
+        self.write(exposure(self.handed))
+        return await super().read(cursor)
+
+
+def test_a_log_that_grows_while_it_is_read_does_not_keep_the_report() -> None:
+    log = BusyLog()
+    reports = Reports(log, lambda *_: None)
+    counted = [units(reports) for _ in range(3)]
+    assert counted == sorted(set(counted))
+    assert log.handed <= 12

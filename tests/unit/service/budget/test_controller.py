@@ -173,3 +173,19 @@ def test_measurements_reach_the_costs() -> None:
     for _ in range(40):
         one.observe("k50", 200, 1, 0.02)
     assert one.decide(Signals(0.0, remaining_s=0.008)).tier == "k10"
+
+
+def test_dear_requests_in_the_queue_weigh_as_much_as_they_cost() -> None:
+    light, heavy = controller(), controller()
+    light.weigh([(None, 10)] * 200)
+    heavy.weigh([(None, 1000), ("k1000", 10)] * 100)
+    assert light.admit(20, 0.1, 0.0) is None
+    wait = heavy.admit(20, 0.1, 0.0)
+    assert wait is not None
+    assert wait > 10 * 20 * 0.0007
+    signals = Signals(0.0, backlog=20)
+    assert RANK(heavy.decide(signals).tier) < RANK(light.decide(signals).tier)
+
+
+def test_a_request_for_many_items_is_held_to_the_target_itself() -> None:
+    assert RANK(controller().decide(Signals(0.0, batch=8, k=1000)).tier) < RANK("k50")

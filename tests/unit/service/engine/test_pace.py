@@ -63,3 +63,15 @@ def test_quick_batches_that_were_not_full_prove_nothing() -> None:
     pace.ran(32, 0.06, 0.0)
     pace.ran(3, 0.001, 1.0)
     assert pace.size == 16
+
+
+def test_one_slow_job_alone_says_nothing_about_company() -> None:
+    pace = Pace(32, 0.002, 0.03)
+    pace.ran(1, 5.0, 0.0)
+    assert pace.size == 32
+
+
+def test_one_slow_batch_costs_half_of_the_size_at_most() -> None:
+    pace = Pace(32, 0.002, 0.03)
+    pace.ran(32, 60.0, 0.0)
+    assert pace.size == 16
