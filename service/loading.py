@@ -6,7 +6,7 @@ from pathlib import Path
 from models.manifest import Walk
 from service.budget.controller import Controller
 from service.budget.cost import Costs
-from service.budget.difficulty import SIGNALS
+from service.budget.difficulty import Gauge
 from service.budget.ladder import AUTO, WALK, Ladder
 from service.engine.bundle import Bundle, BundleError, Catalogue, load
 from service.engine.protocol import Engine
@@ -92,8 +92,6 @@ class Loader:
         return chosen, kept if len(kept) == len(chosen) - 1 else ()
 
     def _served(self, slot: str, model: Model, ladder: Ladder, controller: Controller) -> Served:
-        if model.auto.signal not in SIGNALS:
-            raise BundleError(f"The bundle measures difficulty by {model.auto.signal!r}, which this service cannot.")
         return Served(
             slot=slot,
             name=model.name,
@@ -110,13 +108,19 @@ class Loader:
                 controller=controller,
                 encodings=self.encodings,
                 encoder=model.encoder,
-                signal=model.auto.signal,
+                gauge=_gauge(model.auto) if controller.has_thresholds else None,
             ),
             history_limit=model.history_limit,
             encoder=model.encoder,
             path=model.bundle.path if model.bundle else None,
             bundle=model.bundle,
         )
+
+
+def _gauge(walk: Walk) -> Gauge:
+    if walk.learned is None:
+        return Gauge(walk.signal)
+    return Gauge(walk.signal, walk.learned.bias, walk.learned.weights, walk.learned.codes)
 
 
 def load_model(folder: Path, settings: Settings) -> Model:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from service import explain
 from service.budget.controller import Controller, Signals
 from service.budget.cost import LEVEL1
-from service.budget.difficulty import difficulty
+from service.budget.difficulty import Gauge
 from service.budget.ladder import AUTO, Choice, Ladder
 from service.engine.bundle import Catalogue
 from service.engine.protocol import F16, F32, I32, Engine
@@ -28,7 +28,10 @@ from service.tasks import Encodings, Outcome, Reply, Scored, Task
 
 @dataclass(frozen=True, eq=False)
 class Searcher:
-    """An engine over its trie and catalogue, and the budget that spends it. Called from the device thread only."""
+    """An engine over its trie and catalogue, and the budget that spends it. Called from the device thread only.
+
+    `gauge` measures difficulty; None where the walk has no thresholds to compare it with.
+    """
 
     engine: Engine
     trie: Trie
@@ -37,7 +40,7 @@ class Searcher:
     controller: Controller
     encodings: Encodings
     encoder: str
-    signal: str
+    gauge: Gauge | None
 
     def run(self, replies: Sequence[Reply], backlog: int) -> None:
         """Deliver an outcome to every reply, the cheapest tiers first; `backlog` requests wait behind these."""
@@ -112,17 +115,27 @@ class _Batch:
 
     def _choices(self, rows: list[int], first: FirstLevel) -> list[Choice]:
         """What every request will spend: as asked, or as the budget decides now that level 1 is known."""
-        searcher, now = self.searcher, time.perf_counter()
+        now = time.perf_counter()
         asked = ((self.tasks[row].choice, self.tasks[row].k) for row in rows)
-        searcher.controller.weigh([(choice.tier if choice else None, k) for choice, k in asked])
+        self.searcher.controller.weigh([(choice.tier if choice else None, k) for choice, k in asked])
         undecided = sum(self.tasks[row].choice is None for row in rows)
-        hard = difficulty(searcher.signal, first.log_prob, first.reward) if undecided else np.zeros(len(rows))
+        hard = self._difficulty(rows, first)
         return [
-            self.tasks[row].choice or self._decide(self.tasks[row], float(hard[at]), undecided, now)
+            self.tasks[row].choice or self._decide(self.tasks[row], hard.get(at), undecided, now)
             for at, row in enumerate(rows)
         ]
 
-    def _decide(self, task: Task, hard: float, undecided: int, now: float) -> Choice:
+    def _difficulty(self, rows: list[int], first: FirstLevel) -> dict[int, float]:
+        """By place in the batch, of those the budget decides for. A plain beam has no rewards to tell it by."""
+        tasks = [self.tasks[row] for row in rows]
+        at = [place for place, task in enumerate(tasks) if task.choice is None and self._may_prune(task)]
+        if not at or self.searcher.gauge is None or first.reward is None:
+            return {}
+        code = first.expansion.children.prefix.numpy()[at, :, 0]
+        hard = self.searcher.gauge(first.log_prob[at], first.reward[at], code)
+        return dict(zip(at, hard.tolist(), strict=True))
+
+    def _decide(self, task: Task, hard: float | None, undecided: int, now: float) -> Choice:
         remaining = task.deadline.at - task.deadline.clock()
         signals = Signals(now, remaining, self.backlog, undecided, hard, task.k, task.lowest, task.highest)
         decision = self.searcher.controller.decide(signals)

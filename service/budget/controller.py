@@ -55,6 +55,11 @@ class Controller:
         self._weight = 1.0  # what a waiting request costs at least, in requests of `auto` for few items
 
     @property
+    def has_thresholds(self) -> bool:
+        """Whether difficulty decides anything."""
+        return bool(self._thresholds)
+
+    @property
     def ceiling(self) -> str:
         """The best tier that the load allows."""
         return self._ladder.walk[self._ceiling]

@@ -9,6 +9,7 @@ import pytest
 from fake_service import made_model, opened
 from made import made_catalogue
 
+from models.manifest import Walk
 from service.budget.ladder import EXACT, Choice
 from service.engine.fake import FakeEngine
 from service.engine.protocol import F16, I32
@@ -143,3 +144,18 @@ def test_a_plain_beam_does_not_pass_for_the_tier_that_named_its_width(served: Se
     for _ in range(20):
         ran(served.searcher, [replace(task(served, [4], "k50"), choice=choice, strategy="beam")])
     assert (costs.estimate("k50", 200, 1), costs.level1(1)) == before
+
+
+def test_difficulty_decides_and_company_does_not(engine: CountingEngine) -> None:
+    walk = Walk(tiers=("floor", "k10", "k50"), signal="margin", thresholds=(0.3, 0.6))
+    with opened(replace(made_model(CATALOGUE, engine), auto=walk), target_ms=60_000) as runtime:
+        served = runtime.bundles.get()
+        tasks = [task(served, [row, row + 1], None) for row in range(1, 41)]
+        plain = [replace(one, strategy="beam") for one in tasks]
+        together, _ = ran(served.searcher, [*tasks, *plain])
+        alone = [ran(served.searcher, [one])[0][0] for one in (*tasks, *plain)]
+    tiers = Counter((one.choice.tier, one.choice.reason) for one in together[: len(tasks)])
+    assert set(tiers) == {("floor", "difficulty"), ("k10", "difficulty"), ("k50", "best")}
+    assert {one.choice.reason for one in together[len(tasks) :]} == {"best"}  # no rewards to tell it by
+    assert [one.choice for one in together] == [one.choice for one in alone]
+    assert [one.items for one in together] == [one.items for one in alone]
