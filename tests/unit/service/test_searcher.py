@@ -147,7 +147,7 @@ def test_a_plain_beam_does_not_pass_for_the_tier_that_named_its_width(served: Se
 
 
 def test_difficulty_decides_and_company_does_not(engine: CountingEngine) -> None:
-    walk = Walk(tiers=("floor", "k10", "k50"), signal="margin", thresholds=(0.3, 0.6))
+    walk = Walk(tiers=("floor", "k10", "k50"), signal="margin", thresholds=(0.7, 0.85))
     with opened(replace(made_model(CATALOGUE, engine), auto=walk), target_ms=60_000) as runtime:
         served = runtime.bundles.get()
         tasks = [task(served, [row, row + 1], None) for row in range(1, 41)]
