@@ -110,11 +110,14 @@ def _priced(quality: F64, cost: F64, price: float) -> Steps:
 
 
 def thresholds(difficulty: F32, quality: F64, cost: F64, price: float, bins: int = 100) -> tuple[float, ...]:
-    """The T - 1 thresholds that make most of quality - price · cost on these users; exact over `bins` quantiles.
+    """The T - 1 thresholds that make most of quality - price · cost on these users; exact over all values, or over
+    `bins` quantiles where there are more.
 
     A tier that nobody gets repeats the threshold before it (NOBODY at the front).
     """
-    edges = np.unique(np.quantile(difficulty, np.linspace(0, 1, bins + 1)[1:], method="higher"))
+    edges = np.unique(difficulty)
+    if len(edges) > bins:
+        edges = np.unique(np.quantile(difficulty, np.linspace(0, 1, bins + 1)[1:], method="higher"))
     place = np.searchsorted(edges, difficulty, side="left")
     worth = np.zeros((len(edges), len(cost)))
     np.add.at(worth, place, quality - price * cost)

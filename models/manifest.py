@@ -71,13 +71,14 @@ class Walk(Strict):
     A request whose level-1 difficulty is at most thresholds[i] needs no more than tiers[i]; beyond the last threshold
     it gets the last tier. Without thresholds difficulty decides nothing; a threshold below 0 leaves its tier to load
     and deadlines. `signal` names how the difficulty is measured (service.budget.difficulty); `learned` goes with the
-    signal of that name.
+    signal of that name. `widths`: (K', K+) of every level, for tiers that are not as wide at all depths.
     """
 
     tiers: tuple[str, ...] = Field(min_length=1)
     signal: str = "entropy"
     thresholds: tuple[float, ...] = ()
     learned: Learned | None = None
+    widths: dict[str, tuple[tuple[int, int], ...]] = {}
 
     @model_validator(mode="after")
     def _climbs(self) -> "Walk":

@@ -3,6 +3,7 @@
 The file holds no histories: ranks, what level 1 knew, and milliseconds.
 """
 
+import hashlib
 import json
 import zipfile
 import zlib
@@ -10,6 +11,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models import metrics
 from models.metrics import F32, F64, I32
@@ -61,7 +63,8 @@ def _median(milliseconds: F32) -> F64:
 
 @dataclass(frozen=True)
 class Spending:
-    """U users at T tiers, cheapest first, lists of LISTED items.
+    """U users at T tiers, cheapest first, lists of LISTED items. `codes`: digest of the semantic IDs;
+    `widths`: (K', K+) by level of the tiers that were tuned.
 
     rank int32 [U,T] and exact_rank [U]: place of the target, 0 = not listed, ties shuffled. expected f32 [U,T]: the
     NDCG that the PRM itself expects of a list, its softmax over all legal items taken for the truth; labels are not
@@ -70,9 +73,11 @@ class Spending:
     """
 
     bundle: str
+    codes: str
     setting: str
     cases: str
     tiers: tuple[str, ...]
+    widths: dict[str, tuple[tuple[int, int], ...]]
     target: I32
     rank: I32
     exact_rank: I32
@@ -92,6 +97,11 @@ class Spending:
     def exact_ndcg(self) -> F64:
         """[U] NDCG@10 of the exact scan."""
         return metrics.ndcg_per_user(self.exact_rank, LISTED)
+
+
+def digest(sids: NDArray[np.integer]) -> str:
+    """Of semantic IDs [I,d]: what is learned about first codes holds for no others."""
+    return hashlib.sha256(np.ascontiguousarray(sids, np.int32).tobytes()).hexdigest()[:16]
 
 
 def save(spending: Spending, path: Path) -> None:
@@ -119,6 +129,7 @@ def load(path: Path) -> Spending:
         if head.pop("format") != _FORMAT:
             raise ResultsError(f"{_FORMAT!r} expected")
         times = Times(**{f.name: arrays.pop(f"times.{f.name}") for f in fields(Times)})
-        return Spending(**head | {"tiers": tuple(head["tiers"])}, **arrays, times=times)
+        widths = {name: tuple((keep, plus) for keep, plus in levels) for name, levels in head["widths"].items()}
+        return Spending(**head | {"tiers": tuple(head["tiers"]), "widths": widths}, **arrays, times=times)
     except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise ResultsError(f"{path}: not a readable file of measured tiers ({error})") from None

@@ -15,10 +15,24 @@ from models.metrics import F32, F64
 from models.results import ResultsError
 from models.spending import Spending
 
-PRICES = tuple(float(price) for price in np.geomspace(1e-5, 1e-2, 160))  # NDCG that a millisecond must bring
+PRICES = tuple(float(price) for price in np.geomspace(1e-3, 1e2, 300))  # in units of the dearest tier's gain a cost
 RIDGE = 3000.0  # on standardised columns; 300 to 10,000 give the same to three digits
 WINDOW = 0.15  # share of users whose values are averaged before thresholds are laid
 DIGITS = 5
+# Tiers of three levels, tuned by depth on validation users: wide pools above the leaf cost little and keep much, and
+# a first level of 256 prefixes needs half as many beams as the second.
+TUNED = {
+    "k10": ((10, 160), (10, 160), (10, 40)),
+    "k20": ((20, 320), (20, 320), (20, 80)),
+    "k50": ((50, 800), (50, 800), (50, 200)),
+    "k100": ((50, 800), (100, 1600), (100, 400)),
+    "k200": ((100, 1600), (200, 1600), (200, 800)),
+    "k500": ((250, 4000), (500, 4000), (500, 2000)),
+    "k1000": ((250, 4000), (1000, 8000), (1000, 4000)),
+}
+
+
+Widths = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -73,8 +87,9 @@ def learn(names: Sequence[str], measures: F64, shares: F64, lost: F64) -> Learne
 def frontier(difficulty: F32, value: F64, cost: F64, prices: Sequence[float] = PRICES) -> list[Point]:
     """The thresholds that are worth most at every price, the cheapest first; difficulty [U], value [U,T], cost [T]."""
     smooth, points = _smoothed(difficulty, value), []
+    unit = float(np.ptp(value.mean(0)) / np.ptp(cost))
     for price in prices:
-        limits = allocation.thresholds(difficulty, smooth, cost, price)
+        limits = allocation.thresholds(difficulty, smooth, cost, price * unit)
         spent = allocation.spend("", value, cost, allocation.by_difficulty(difficulty, limits))
         points.append(Point(limits, spent.quality, spent.cost))
     return sorted(set(points), key=lambda point: point.cost)
@@ -103,10 +118,10 @@ def choose(points: Sequence[Point], budget: float) -> Point:
     return max(cheap, key=lambda point: point.worth)
 
 
-def walk(tiers: Sequence[str], point: Point, signal: str, learned: Learned | None) -> Walk:
+def walk(tiers: Sequence[str], point: Point, signal: str, learned: Learned | None, widths: dict[str, Widths]) -> Walk:
     """What the manifest says: every tier up to the dearest one.
 
     Tiers that difficulty never chooses stay as steps that load and deadlines can fall back to.
     """
     limits = tuple(round(limit, 6) for limit in point.thresholds)
-    return Walk(tiers=tuple(tiers), signal=signal, thresholds=limits, learned=learned)
+    return Walk(tiers=tuple(tiers), signal=signal, thresholds=limits, learned=learned, widths=widths)

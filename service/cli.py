@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from service.commands import bench, data, experiments, training
+from service.commands import bench, budget, data, experiments, training
 from service.errors import PromiseError
 from service.settings import SHIPPED_BUNDLE
 
@@ -18,6 +18,7 @@ bundles = typer.Typer(no_args_is_help=True, help="Look into a bundle.")
 app.add_typer(bundles, name="bundle")
 app.add_typer(data.app, name="data")
 app.add_typer(bench.app, name="bench")
+app.add_typer(budget.app, name="budget")
 app.add_typer(experiments.app, name="experiments")
 app.add_typer(training.app)
 

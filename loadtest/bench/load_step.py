@@ -64,6 +64,7 @@ def run_load_step(
     items = workload.read_items(bundle)
     with machine.pinned() as cores, tempfile.TemporaryDirectory(prefix="promise-bench-") as folder:
         result = machine.describe(cores) | {"bundle": bundle.name, "plan": asdict(plan)}
+        result |= {"settings": settings or {}}
         own = {"bundle": bundle.resolve(), **(settings or {})}
         with Service(Path(folder, "service.log"), cores.service, **own) as service:
             capacity = plan.capacity or _capacity(service, items, plan, seed)
@@ -158,7 +159,8 @@ def _step(shots: Sequence[Shot], rate: float, plan: Plan) -> dict[str, Any]:
 def _show(result: dict[str, Any], shots: Sequence[Shot], out: Output) -> None:
     plan = result["plan"]
     out.header(f"Load step: {result['bundle']}, budget auto, deadline {plan['deadline_ms']:g} ms", result)
-    out.say(f"{plan['connections']} connections opened before")
+    own = ", ".join(f"{name} {value}" for name, value in result["settings"].items()) or "as they are"
+    out.say(f"{plan['connections']} connections opened before; the service's settings: {own}")
     out.say(f"capacity: {result['capacity']:.0f} requests a second of tier {plan['tier']} ({plan['callers']} callers)")
     out.say(table(per_second(shots, plan["deadline_ms"] / 1000)))
     names = ["x capacity", "offered/s", "goodput/s", "shed", "p50 ms", "p99 ms", "missed", "tiers"]

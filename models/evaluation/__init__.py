@@ -1,5 +1,6 @@
 """Evaluation drives the service's own search and engine: there is one search, online and offline."""
 
+from models.evaluation.choosing import Trial, choose_walk, trials
 from models.evaluation.ranking import (
     Method,
     choose_rule,
@@ -9,6 +10,7 @@ from models.evaluation.ranking import (
     open_engine,
     rule_of,
 )
+from models.evaluation.tiers import difficulties, run_tiers
 from models.full_ranking import evaluate_scores, popularity
 from models.results import Errors, Result, compare, errors, load, save
 
@@ -16,8 +18,11 @@ __all__ = [
     "Errors",
     "Method",
     "Result",
+    "Trial",
     "choose_rule",
+    "choose_walk",
     "compare",
+    "difficulties",
     "errors",
     "evaluate_engine",
     "evaluate_scores",
@@ -27,5 +32,7 @@ __all__ = [
     "open_engine",
     "popularity",
     "rule_of",
+    "run_tiers",
     "save",
+    "trials",
 ]

@@ -1,7 +1,7 @@
 """Every tier of the ladder over the same users: their lists, what level 1 knew, and what each part costs."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -10,9 +10,9 @@ from models.evaluation.ranking import Users, leaf_rows
 from models.full_ranking import Indices, Progress, batches, sample
 from models.manifest import Walk
 from models.metrics import F32, F64, I32
-from models.spending import LISTED, Spending, Times
+from models.spending import LISTED, Spending, Times, digest
 from service.budget.difficulty import LEARNED, SIGNALS, Beliefs, Gauge
-from service.budget.ladder import SEARCHES, Ladder
+from service.budget.ladder import SEARCHES, Ladder, Widths
 from service.engine.graphs import OnnxEngine
 from service.engine.protocol import Context, Engine
 from service.search import staged
@@ -35,9 +35,12 @@ def run_tiers(
     batch: int = 64,
     seed: int = 0,
     timed: int = 200,
+    widths: Mapping[str, Widths] | None = None,
     progress: Progress | None = None,
 ) -> Spending:
     """Run all tiers for users as `evaluate_engine` runs its methods; `cases` names the users in what is kept.
+
+    `widths` tunes tiers as a bundle's manifest would.
 
     `timed` users, a seeded sample, are run alone, part by part in turn, in CPU time: it leaves out what other
     programs take of the machine. Call with an engine of one thread.
@@ -45,14 +48,14 @@ def run_tiers(
     Raises:
         ValueError: an empty history, or a row outside the catalogue.
     """
-    manifest, trie = engine.bundle.manifest, engine.trie
-    users = Users(trie, engine.bundle.catalogue.sids, histories, targets, engine.history_limit)
-    plans = _plans(engine.depth, rule)
+    manifest, trie, sids = engine.bundle.manifest, engine.trie, engine.bundle.catalogue.sids
+    users = Users(trie, sids, histories, targets, engine.history_limit)
+    tuned = dict(widths or {})
+    plans = _plans(engine.depth, rule, tuned)
     times = _timings(engine, users, list(plans.values()), timed, seed)
-    draw = np.random.default_rng(seed).random(len(targets))
-    found = Spending(
-        manifest.tag, manifest.setting, cases, SEARCHES, users.target, *_empty(len(targets), manifest.codebook), times
-    )
+    draw, nothing = np.random.default_rng(seed).random(len(targets)), _empty(len(targets), manifest.codebook)
+    names = (manifest.tag, digest(sids), manifest.setting, cases, SEARCHES, tuned)
+    found = Spending(*names, users.target, *nothing, times)
     for chosen in batches(users.newest, batch):
         context = users.context(engine, chosen)
         _level1(found, engine, trie, context, chosen)
@@ -67,8 +70,8 @@ def run_tiers(
     return found
 
 
-def _plans(depth: int, rule: Rule) -> dict[str, Plan]:
-    ladder = Ladder(depth, rule, exact=False)
+def _plans(depth: int, rule: Rule, widths: Mapping[str, Widths]) -> dict[str, Plan]:
+    ladder = Ladder(depth, rule, exact=False, widths=widths)
     choices = {name: ladder.choice(name, name, "requested", LISTED) for name in SEARCHES}
     return {name: choice.plan for name, choice in choices.items() if choice.plan}
 

@@ -1,20 +1,26 @@
 """The ladder of tiers: one dial from a plain narrow beam to an exact scan (design section 5)."""
 
 import difflib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal
 
 from service.errors import StartError, UnknownTierError
-from service.search.plan import Plan, Rule
+from service.search.plan import Level, Plan, Rule
 
 AUTO = "auto"
 EXACT = "exact"
 Strategy = Literal["guided", "beam"]
+Widths = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
 class Tier:
-    """A name and its widths: K' prefixes kept of K+ expanded at every level; without the PRM it is a plain beam."""
+    """A name and its widths: K' prefixes kept of K+ expanded at every level; without the PRM it is a plain beam.
+
+    A bundle may tune the widths by depth under the same name.
+    """
 
     name: str
     k_keep: int
@@ -51,19 +57,25 @@ class Choice:
 class Ladder:
     """The tiers a bundle offers: `depth` levels, its scoring `rule`, and `exact` where its PRM can scan.
 
-    `walk`: the tiers `auto` may choose from, cheapest first. The exact scan is not one of them: it shares no level
-    with a search, so it cannot follow a first level that was already run.
+    `widths`: (K', K+) of every level for the tiers that the bundle tuned. `walk`: the tiers `auto` may choose from,
+    cheapest first. The exact scan is not one of them: it shares no level with a search, so it cannot follow a first
+    level that was already run.
 
     Raises:
-        StartError: the walk is empty, names a tier that cannot be walked, or does not climb.
+        StartError: the walk is empty, names a tier that cannot be walked, or does not climb; widths that cannot run.
     """
 
     depth: int
     rule: Rule
     exact: bool
     walk: tuple[str, ...] = WALK
+    widths: Mapping[str, Widths] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
+        for name, levels in self.widths.items():
+            runs = len(levels) == self.depth and all(1 <= keep <= plus for keep, plus in levels)
+            if name not in SEARCHES or not runs:
+                raise StartError(f"Tier {name!r} cannot be tuned to {levels}: {self.depth} pairs 1 <= K' <= K+ fit.")
         unknown = [name for name in self.walk if name not in SEARCHES]
         if unknown or not self.walk:
             named = f"not {unknown[0]!r}" if unknown else "at least one"
@@ -108,8 +120,8 @@ class Ladder:
 
     def k_plus(self, tier: str, k: int) -> int:
         """Candidates a level at this search tier when k items are asked for: what its cost grows with."""
-        widths = TIERS[SEARCHES.index(tier)]
-        return widths.k_plus if k <= widths.k_keep else max(k, widths.k_plus * k // widths.k_keep)
+        k_keep, k_plus = self._levels(TIERS[SEARCHES.index(tier)])[-1]
+        return k_plus if k <= k_keep else max(k, k_plus * k // k_keep)
 
     def between(self, lowest: str | None, highest: str | None) -> tuple[str, ...]:
         """The walk inside the bounds, cheapest first; where no walked tier lies inside, the bound next to the walk.
@@ -128,10 +140,13 @@ class Ladder:
         inside = tuple(name for name in self.walk if bottom <= _place(name) <= top)
         return inside or (SEARCHES[top if top < _place(first) else bottom],)
 
+    def _levels(self, tier: Tier) -> Widths:
+        return self.widths.get(tier.name, ((tier.k_keep, tier.k_plus),) * self.depth)
+
     def _plan(self, tier: Tier, strategy: Strategy, rule: Rule) -> Plan:
         use_prm = tier.use_prm and strategy == "guided"
-        k_plus = tier.k_plus if use_prm else tier.k_keep
-        return Plan.uniform(self.depth, tier.k_keep, k_plus, use_prm=use_prm, rule=rule)
+        levels = (Level(keep, plus if use_prm else keep) for keep, plus in self._levels(tier))
+        return Plan(tuple(levels), use_prm, rule)
 
 
 def _place(name: str | None, default: str = EXACT) -> int:

@@ -103,6 +103,7 @@ def load_step(
     deadline_ms: Annotated[float, typer.Option(help="X-Request-Timeout-Ms of every request.")] = 250.0,
     tier: Annotated[str, typer.Option(help="Tier whose throughput is the capacity.")] = "k50",
     capacity: Annotated[float, typer.Option(help="Requests a second; absent: measured.")] = 0.0,
+    places: Annotated[int, typer.Option(help="PROMISE_MAX_CONCURRENT of the service; absent: its default.")] = 0,
     figure: Annotated[Path | None, typer.Option(help="Where to draw it, .svg or .png.")] = None,
     seed: Seed = 0,
     as_json: Json = False,
@@ -111,7 +112,8 @@ def load_step(
     from loadtest.bench.load_step import Plan, run_load_step
 
     plan = Plan(seconds=seconds, deadline_ms=deadline_ms, tier=tier, capacity=capacity)
-    run_load_step(bundle, plan, figure=figure, seed=seed, json_output=as_json)
+    settings: dict[str, object] = {"max_concurrent": places} if places else {}
+    run_load_step(bundle, plan, settings, figure, seed, json_output=as_json)
 
 
 @app.command()

@@ -34,12 +34,13 @@ def measure(
     data_dir: DataDir = DEFAULT_DATA,
     users: Annotated[int, typer.Option(help="A seeded sample of this many users; 0 = all.")] = 0,
     timed: Annotated[int, typer.Option(help="Users timed one at a time.")] = 200,
+    tuned: Annotated[bool, typer.Option(help="Widths tuned by depth; else as wide at every depth.")] = True,
     k_core: KCore = 0,
 ) -> None:
     """Every tier for every user on one core: ranks, level 1, CPU milliseconds. Minutes; everything later is instant."""
     from models import measuring, spending
 
-    found = measuring.measure(bundle, cases, dataset, data_dir, users=users, timed=timed, k_core=k_core)
+    found = measuring.measure(bundle, cases, dataset, data_dir, users=users, timed=timed, k_core=k_core, tuned=tuned)
     spending.save(found, out)
     typer.echo(f"{out}: {found.users:,} {cases} users of {found.bundle}, setting {found.setting}, every tier.")
 

@@ -56,8 +56,8 @@ class MadeServer:
                 await writer.drain()
                 if said.last:
                     break
-        except OSError:
-            pass
+        except (OSError, asyncio.CancelledError):
+            pass  # a cancelled handler would be reported as an error of the loop
         finally:
             writer.close()
 

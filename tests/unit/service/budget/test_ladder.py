@@ -106,3 +106,24 @@ def test_a_bound_that_is_no_tier_is_refused() -> None:
         LADDER.between("k11", None)
     with pytest.raises(UnknownTierError):
         Ladder(3, Rule(), exact=False).between(None, EXACT)
+
+
+def test_a_bundle_tunes_widths_by_depth_under_the_same_names() -> None:
+    tuned = Ladder(3, LADDER.rule, exact=True, widths={"k50": ((30, 480), (50, 800), (50, 200))})
+    plan = choose("k50", ladder=tuned).plan
+    assert plan is not None
+    assert plan.levels == (Level(30, 480), Level(50, 800), Level(50, 200))
+    beam = tuned.choice("k50", "k50", "requested", 10, "beam").plan
+    assert beam is not None
+    assert beam.levels == (Level(30, 30), Level(50, 50), Level(50, 50))
+    assert choose("k100", ladder=tuned) == choose("k100")
+    assert choose("k50", 60, tuned).k_plus == tuned.k_plus("k50", 60) == 240
+
+
+@pytest.mark.parametrize(
+    ("name", "levels"),
+    [("k51", ((9, 9),) * 3), ("k50", ((9, 9),) * 2), ("k50", ((9, 8),) * 3), ("k50", ((0, 8),) * 3)],
+)
+def test_widths_that_cannot_run_stop_the_start(name: str, levels: tuple[tuple[int, int], ...]) -> None:
+    with pytest.raises(StartError, match="cannot be tuned"):
+        Ladder(3, Rule(), exact=True, widths={name: levels})
