@@ -47,7 +47,7 @@ def _rates(axes: "Axes", rows: Rows, rates: Sequence[float], seconds: float) -> 
     axes.stairs(list(rates), edges, color="#666666", linestyle=":", label="offered")
     axes.plot(_times(rows), [row["goodput"] for row in rows], color=_COLOURS[4], label="answered in time")
     axes.plot(_times(rows), [row["shed"] for row in rows], color=_COLOURS[0], label="refused with Retry-After")
-    axes.set(ylabel="requests a second", title="Tiers fall first, then requests are refused")
+    axes.set(ylabel="requests a second", title="What was offered, answered and refused")
     axes.set_ylim(bottom=0)
 
 
@@ -59,9 +59,9 @@ def _tiers(axes: "Axes", rows: Rows) -> None:
 
 
 def _rank(name: str) -> tuple[int, str]:
-    """Cheapest first: none, floor, then k10, k20, …"""
+    """Cheapest first: none (the popular items), floor, then k10, k20, …"""
     digits = name[1:]
-    return (int(digits) if digits.isdigit() else -1, name)
+    return (int(digits) if digits.isdigit() else {"none": -2, "floor": -1}.get(name, 1 << 20), name)
 
 
 def _latency(axes: "Axes", rows: Rows, deadline_ms: float) -> None:
