@@ -7,8 +7,9 @@ from typing import Literal, Protocol, cast
 from service.budget.ladder import AUTO, EXACT, Choice, Strategy
 from service.bundles import Bundles
 from service.cache.encodings import CacheResult, CacheTier, EncodingCache, Looked
-from service.engine.batcher import Batcher, ClosedError, Done, ExpiredError
+from service.engine.batcher import Batcher
 from service.engine.protocol import F16, Bool
+from service.engine.ticket import ClosedError, Done, ExpiredError
 from service.errors import StoreUnavailableError, UnavailableError
 from service.experiments.assignment import Assignments
 from service.experiments.config import Overrides

@@ -11,8 +11,9 @@ from service import stores
 from service.bundles import Bundles
 from service.cache.encodings import EncodingCache
 from service.cache.remote import Remote
-from service.engine.batcher import Batcher, Ticket
+from service.engine.batcher import Batcher
 from service.engine.pace import Pace
+from service.engine.ticket import Ticket
 from service.errors import StartError
 from service.experiments.acting import Acting
 from service.experiments.config import Experiments

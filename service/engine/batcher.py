@@ -10,10 +10,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from service.engine.pace import Pace
+from service.engine.ticket import Call, ClosedError, Done, ExpiredError, Ticket
 from service.search.guided import Deadline
 
 J = TypeVar("J")
@@ -22,58 +22,6 @@ T = TypeVar("T")
 
 
 log = logging.getLogger(__name__)
-
-
-class ExpiredError(Exception):
-    """The deadline passed while the work was still queued; it never reached the device."""
-
-
-class ClosedError(Exception):
-    """The batcher was closed before the work's turn came."""
-
-
-@dataclass(frozen=True)
-class Done(Generic[R]):
-    """A result and the seconds it waited in the queue."""
-
-    value: R
-    queue_s: float
-
-
-@dataclass(eq=False)
-class Ticket(Generic[J, R]):
-    """One piece of work in the queue. Only work of one lane is batched together."""
-
-    job: J
-    lane: Hashable
-    deadline: Deadline
-    submitted: float
-    loop: asyncio.AbstractEventLoop
-    future: "asyncio.Future[Done[R]]"
-    queue_s: float = 0.0
-    started: bool = False
-    settled: bool = False
-
-    def deliver(self, value: R) -> None:
-        """Hand the result to whoever waits for it; from the device thread."""
-        self._settle(lambda: self.future.set_result(Done(value, self.queue_s)))
-
-    def fail(self, error: BaseException) -> None:
-        self._settle(lambda: self.future.set_exception(error))
-
-    def _settle(self, act: Callable[[], None]) -> None:
-        if self.settled:
-            return
-        self.settled = True
-
-        def tell() -> None:
-            if not self.future.done():
-                act()
-
-        # The loop is closed only when the process is on its way out: nobody is left to tell.
-        if not self.loop.is_closed():
-            self.loop.call_soon_threadsafe(tell)
-
 
 Work = Callable[[Sequence[Ticket[J, R]], int], None]
 
@@ -93,7 +41,7 @@ class Batcher(Generic[J, R]):
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._work, self._pace, self._ran, self._clock = work, pace, ran, clock
-        self._queue: deque[Ticket[Any, Any] | _Call] = deque()
+        self._queue: deque[Ticket[Any, Any] | Call] = deque()
         self._ready = threading.Condition()
         self._busy_since: float | None = None
         self._closed = False
@@ -132,7 +80,7 @@ class Batcher(Generic[J, R]):
 
     def call(self, function: Callable[[], T]) -> T:
         """The function's result, on the device thread, between batches; blocks the caller."""
-        call = _Call(function)
+        call = Call(function)
         self._put(call)
         call.done.wait()
         if call.error is not None:
@@ -169,7 +117,7 @@ class Batcher(Generic[J, R]):
                 self._queue.remove(ticket)
             return True
 
-    def _put(self, one: "Ticket[Any, Any] | _Call") -> None:
+    def _put(self, one: "Ticket[Any, Any] | Call") -> None:
         with self._ready:
             if self._closed:
                 raise ClosedError
@@ -183,7 +131,7 @@ class Batcher(Generic[J, R]):
             self._busy_since = started = self._clock()
             self._run(batch, started)
             self._busy_since = None
-            if not isinstance(batch[0], _Call):
+            if not isinstance(batch[0], Call):
                 self._pace.ran(len(batch), self._clock() - started, self._clock())
                 self._ran(len(batch))
 
@@ -203,14 +151,14 @@ class Batcher(Generic[J, R]):
         if not self._queue:
             return []  # whoever waited has given up
         first = self._queue.popleft()
-        if isinstance(first, _Call):
+        if isinstance(first, Call):
             return [first]
         batch: list[Any] = []
         others: list[Any] = []
         self._queue.appendleft(first)
         while self._queue and len(batch) < self._pace.size:
             one = self._queue.popleft()
-            if isinstance(one, _Call) or one.lane != first.lane:
+            if isinstance(one, Call) or one.lane != first.lane:
                 others.append(one)
             elif one.deadline.passed():
                 one.fail(ExpiredError())
@@ -221,7 +169,7 @@ class Batcher(Generic[J, R]):
         return batch
 
     def _run(self, batch: list[Any], now: float) -> None:
-        if isinstance(batch[0], _Call):
+        if isinstance(batch[0], Call):
             batch[0].run()
             return
         try:
@@ -238,24 +186,3 @@ class Batcher(Generic[J, R]):
                     one.fail(ExpiredError())
                 else:
                     self._run([one], now)
-
-
-class _Call:
-    """A plain function with a place in the queue."""
-
-    def __init__(self, function: Callable[[], Any]) -> None:
-        self._function = function
-        self.done = threading.Event()
-        self.result: Any = None
-        self.error: BaseException | None = None
-
-    def run(self) -> None:
-        try:
-            self.result = self._function()
-        except BaseException as error:
-            self.error = error
-        self.done.set()
-
-    def fail(self, error: BaseException) -> None:
-        self.error = error
-        self.done.set()

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PRODUCT = ("service", "models", "loadtest")
 
 # What each part may import from this repository; the longest matching prefix decides. A new part needs a line here.
-LEAVES = ("service.errors", "service.engine.protocol", "models.contract")
+LEAVES = ("service.errors", "service.engine.protocol", "service.engine.ticket", "models.contract")
 TOOLS = ("service.search", "service.budget", "service.experiments", "service.cache", "service.engine.bundle")
 STORES = ("service.histories", "service.experiments", "service.cache", "service.engine.batcher")
 SERVED = ("service.served", "service.bundles", "service.filters", "service.engine.revision")
@@ -35,6 +35,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "service.histories": (*LEAVES, "service.histories", "service.cache.remote"),
     "service.engine": (*LEAVES, "service.engine", "service.search.trie", "models.manifest"),
     "service.engine.batcher": (*LEAVES, "service.engine.pace", "service.search.guided"),  # the deadline
+    "service.engine.ticket": ("service.search.guided",),
     "service.observability": ("service.errors", "service.observability"),
     "service.explain": (*LEAVES, "service.search"),
     "service.items": ("service.engine.bundle",),

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from service.engine.batcher import Batcher, ClosedError, ExpiredError, Ticket
+from service.engine.batcher import Batcher
 from service.engine.pace import Pace
+from service.engine.ticket import ClosedError, ExpiredError, Ticket
 from service.search.guided import Deadline
 
 Jobs = Sequence[Ticket[int, int]]
