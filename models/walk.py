@@ -17,7 +17,6 @@ from models.spending import Spending
 
 PRICES = tuple(float(price) for price in np.geomspace(1e-3, 1e2, 300))  # in units of the dearest tier's gain a cost
 RIDGE = 3000.0  # on standardised columns; 300 to 10,000 give the same to three digits
-NEAR = 0.96  # share of the best tier's worth
 WINDOW = 0.15  # share of users whose values are averaged before thresholds are laid
 DIGITS = 5
 # Tiers of three levels, tuned by depth on validation users: wide pools above the leaf cost little and keep much, and
@@ -52,18 +51,20 @@ def worth(spending: Spending) -> F64:
 
 
 def best_fixed(spending: Spending) -> int:
-    """The tier of highest NDCG@10; where several tie, the cheapest."""
-    return int(np.argmax(spending.ndcg().mean(0)))
+    """The cheapest tier that is not surely worse than the one of highest NDCG@10 (paired 95 % interval)."""
+    ndcg = spending.ndcg()
+    highest = int(np.argmax(ndcg.mean(0)))
+    level = (metrics.paired_bootstrap(ndcg[:, tier], ndcg[:, highest], seed=0).high >= 0 for tier in range(highest))
+    return next((tier for tier, same in enumerate(level) if same), highest)
 
 
 def loss(spending: Spending, top: int) -> F64:
-    """[U] what the tiers that come NEAR to `top` lose against it: whom they fail is what difficulty has to tell.
+    """[U] what narrower searches lose against `top`, summed over the tiers below that use the PRM.
 
     The root keeps the few users who lose much from deciding everything.
     """
     value = worth(spending)
-    near = [tier for tier in range(top) if value[:, tier].mean() >= NEAR * value[:, top].mean()] or [max(top - 1, 0)]
-    lost: F64 = np.sqrt(np.maximum(value[:, top : top + 1] - value[:, near], 0.0)).sum(1)
+    lost: F64 = np.sqrt(np.maximum(value[:, top : top + 1] - value[:, 1:top], 0.0)).sum(1)
     return lost
 
 
@@ -105,26 +106,24 @@ def _smoothed(difficulty: F32, value: F64) -> F64:
     return smooth
 
 
-def choose(points: Sequence[Point], needed: float) -> Point:
-    """The cheapest point that is worth what is needed.
+def choose(points: Sequence[Point], budget: float) -> Point:
+    """The point worth most among those that cost no more than the budget.
 
     Raises:
-        ResultsError: none is worth so much.
+        ResultsError: none is so cheap.
     """
-    good = [point for point in points if point.worth >= needed]
-    if not good:
-        best = max(point.worth for point in points)
-        raise ResultsError(f"no thresholds are worth {needed:.5f}; the best are worth {best:.5f}")
-    return good[0]
+    cheap = [point for point in points if point.cost <= budget]
+    if not cheap:
+        raise ResultsError(f"no thresholds cost {budget:.3f} ms or less; the cheapest cost {points[0].cost:.3f} ms")
+    return max(cheap, key=lambda point: point.worth)
 
 
-def walk(
-    tiers: Sequence[str], point: Point, difficulty: F32, how: Walk, widths: dict[str, Widths]
-) -> Walk:
+def walk(tiers: Sequence[str], point: Point, difficulty: F32, how: Walk, widths: dict[str, Widths]) -> Walk:
     """What the manifest says: every tier up to the dearest one that these users [U] get; `how` difficulty is measured.
 
     Tiers that difficulty never chooses stay as steps that load and deadlines can fall back to.
     """
     top = int(allocation.by_difficulty(difficulty, point.thresholds).max())
     limits = tuple(round(limit, 6) for limit in point.thresholds[:top])
-    return how.model_copy(update={"tiers": tuple(tiers[: top + 1]), "thresholds": limits, "widths": widths})
+    named = tuple(tiers[: top + 1])
+    return Walk(tiers=named, signal=how.signal, thresholds=limits, learned=how.learned, widths=widths)

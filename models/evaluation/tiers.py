@@ -123,14 +123,13 @@ def _expected(share: F32 | None, rows: I32, score: F32) -> F32 | float:
 
 def _timings(engine: OnnxEngine, users: Users, plans: Sequence[Plan], timed: int, seed: int) -> Times:
     chosen, rng = sample(len(users.target), timed, seed), np.random.default_rng(seed)
-    gauge = Gauge(LEARNED, 0.0, dict.fromkeys(MIX, 1.0), (0.0,) * engine.bundle.manifest.codebook)
-    times = [_parts(engine, users, plans, gauge, user, rng) for user in [*chosen[:WARM_UP], *chosen]]
+    times = [_parts(engine, users, plans, user, rng) for user in [*chosen[:WARM_UP], *chosen]]
     kept = [np.array(column, np.float32) for column in zip(*times[len(chosen[:WARM_UP]) :], strict=True)]
     return Times(*kept)
 
 
 def _parts(
-    engine: OnnxEngine, users: Users, plans: Sequence[Plan], gauge: Gauge, user: int, rng: np.random.Generator
+    engine: OnnxEngine, users: Users, plans: Sequence[Plan], user: int, rng: np.random.Generator
 ) -> tuple[float, float, list[float], list[float], list[float]]:
     """What Times holds of one user. Tiers run in shuffled order: what ran before leaves the caches warm or cold."""
     alone = np.array([user])
@@ -138,19 +137,20 @@ def _parts(
     context = users.context(engine, alone)
     encode = _since(start)
     inputs = Inputs(context.memory.numpy(), context.lengths.numpy(), context.allowed.numpy())
-    gauged, gauge_ms, whole = ([float("nan")] * len(plans) for _ in range(3))
+    gauged, gauge, whole = ([float("nan")] * len(plans) for _ in range(3))
     for tier in rng.permutation(len(plans)):
-        gauged[tier], gauge_ms[tier] = _gauged(engine, inputs, plans[tier], gauge)
+        gauged[tier], gauge[tier] = _gauged(engine, inputs, plans[tier])
         start = time.process_time()
         search(engine, context, plans[tier], LISTED)
         whole[tier] = _since(start)
     start = time.process_time()
     scanned = engine.scan(context, LISTED)
-    return encode, _since(start) if scanned else float("nan"), gauged, gauge_ms, whole
+    return encode, _since(start) if scanned else float("nan"), gauged, gauge, whole
 
 
-def _gauged(engine: OnnxEngine, inputs: Inputs, plan: Plan, gauge: Gauge) -> tuple[float, float]:
+def _gauged(engine: OnnxEngine, inputs: Inputs, plan: Plan) -> tuple[float, float]:
     """Level 1, its difficulty and what follows, as the service runs one request; of that the difficulty alone."""
+    gauge = Gauge(LEARNED, 0.0, dict.fromkeys(MIX, 1.0), (0.0,) * engine.bundle.manifest.codebook)
     start = time.process_time()
     first = _first(engine, engine.trie, inputs.context(engine, [0]))
     measured = time.process_time()

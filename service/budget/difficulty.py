@@ -96,10 +96,10 @@ class Gauge:
         beliefs = Beliefs(log_prob, reward)
         if self.signal != LEARNED:
             return _bounded(SIGNALS[self.signal](beliefs))
-        mix = self.bias + (beliefs.prm.share * self._table[np.minimum(code, len(self.codes))]).sum(1)
+        mix = self.bias + (beliefs.prm.share * self._table[np.clip(code, -1, len(self.codes))]).sum(1)
         for name, weight in self.weights.items():
             mix = mix + weight * SIGNALS[name](beliefs)
-        return _bounded(1.0 / (1.0 + np.exp(-np.minimum(np.maximum(mix, -50.0), 50.0))))
+        return _bounded(1.0 / (1.0 + np.exp(-np.clip(mix, -50.0, 50.0))))
 
     @cached_property
     def _table(self) -> F64:
@@ -109,7 +109,7 @@ class Gauge:
 
 def _bounded(values: F64) -> F32:
     # What cannot be measured counts as hard.
-    hard: F32 = np.minimum(np.maximum(np.where(values == values, values, 1.0), 0.0), 1.0).astype(np.float32)
+    hard: F32 = np.clip(np.nan_to_num(values, nan=1.0), 0.0, 1.0).astype(np.float32)
     return hard
 
 
