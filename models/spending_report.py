@@ -28,7 +28,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Study:
-    """All ways on one set of users. `best`: the fixed tier that the others are compared with."""
+    """All ways on one set of users. `best`: the fixed tier that was best on validation, the top of the walk."""
 
     tiers: tuple[str, ...]
     users: int
@@ -41,10 +41,8 @@ class Study:
         return found[name]
 
 
-def study(spending: Spending, chosen: Walk, difficulty: F32, best_tier: int) -> Study:
+def study(spending: Spending, chosen: Walk, difficulty: F32) -> Study:
     """Judge a walk chosen elsewhere on these users, whose difficulty [U] its own gauge measured.
-
-    `best_tier`: the fixed tier that was best where the walk was chosen.
 
     Raises:
         ResultsError: other tiers were measured than the walk has, or it lays no thresholds.
@@ -55,7 +53,7 @@ def study(spending: Spending, chosen: Walk, difficulty: F32, best_tier: int) -> 
     ndcg, times = spending.ndcg(), spending.times
     ways = [allocation.fixed(name, ndcg, times.fixed, tier) for tier, name in enumerate(spending.tiers)]
     auto = allocation.spend("auto", ndcg, times.auto, allocation.by_difficulty(difficulty, chosen.thresholds))
-    best = ways[best_tier]
+    best = ways[top - 1]
     rivals = [allocation.at_random(ndcg, times.auto, auto.shares)]
     rivals += [allocation.mixture("best lottery of fixed tiers", ndcg, times.fixed, auto.cost)]
     rivals += _oracles(spending, auto.cost)

@@ -118,12 +118,10 @@ def choose(points: Sequence[Point], budget: float) -> Point:
     return max(cheap, key=lambda point: point.worth)
 
 
-def walk(tiers: Sequence[str], point: Point, difficulty: F32, how: Walk, widths: dict[str, Widths]) -> Walk:
-    """What the manifest says: every tier up to the dearest one that these users [U] get; `how` difficulty is measured.
+def walk(tiers: Sequence[str], point: Point, signal: str, learned: Learned | None, widths: dict[str, Widths]) -> Walk:
+    """What the manifest says: every tier up to the dearest one.
 
     Tiers that difficulty never chooses stay as steps that load and deadlines can fall back to.
     """
-    top = int(allocation.by_difficulty(difficulty, point.thresholds).max())
-    limits = tuple(round(limit, 6) for limit in point.thresholds[:top])
-    named = tuple(tiers[: top + 1])
-    return Walk(tiers=named, signal=how.signal, thresholds=limits, learned=how.learned, widths=widths)
+    limits = tuple(round(limit, 6) for limit in point.thresholds)
+    return Walk(tiers=tuple(tiers), signal=signal, thresholds=limits, learned=learned, widths=widths)

@@ -32,32 +32,33 @@ class Trial:
     against_random: Interval
 
 
-def choose_walk(spending: Spending, signal: str, keep: float) -> Walk:
-    """The cheapest thresholds that keep this share of the best fixed tier's worth, laid on all of these users.
+def choose_walk(spending: Spending, signal: str, spend: float) -> Walk:
+    """Thresholds worth most for at most `spend` of the best fixed tier's compute, laid on all of these users.
 
     Raises:
-        ResultsError: no thresholds keep so much.
+        ResultsError: no thresholds are so cheap.
     """
-    hard, point, how = _laid(spending, signal, keep, np.arange(spending.users))
-    return walk.walk(spending.tiers, point, hard, how, spending.widths)
+    top = walk.best_fixed(spending)
+    _, point, how = _laid(spending, top, signal, spend, np.arange(spending.users))
+    return walk.walk(spending.tiers[: top + 1], point, signal, how.learned, spending.widths)
 
 
-def trials(spending: Spending, keep: float, signals: Sequence[str] = (*SIGNALS, LEARNED)) -> list[Trial]:
+def trials(spending: Spending, spend: float, signals: Sequence[str] = (*SIGNALS, LEARNED)) -> list[Trial]:
     """Every signal, cross-fitted by halves of these users.
 
     Raises:
-        ResultsError: no thresholds keep so much.
+        ResultsError: no thresholds are so cheap.
     """
-    halves = np.array_split(np.random.default_rng(0).permutation(spending.users), 2)
-    return [_trial(spending, signal, keep, halves) for signal in signals]
-
-
-def _trial(spending: Spending, signal: str, keep: float, halves: list[Rows]) -> Trial:
     top = walk.best_fixed(spending)
+    halves = np.array_split(np.random.default_rng(0).permutation(spending.users), 2)
+    return [_trial(spending, top, signal, spend, halves) for signal in signals]
+
+
+def _trial(spending: Spending, top: int, signal: str, spend: float, halves: list[Rows]) -> Trial:
     times, value, ndcg = spending.times, walk.worth(spending)[:, : top + 1], spending.ndcg()[:, : top + 1]
     steps = np.zeros(spending.users, np.intp)
     for here, there in (halves, halves[::-1]):
-        hard, point, _ = _laid(spending, signal, keep, here)
+        hard, point, _ = _laid(spending, top, signal, spend, here)
         steps[there] = allocation.by_difficulty(hard[there], point.thresholds)
     auto = allocation.spend("auto", ndcg, times.auto[: top + 1], steps)
     lot = allocation.at_random(ndcg, times.auto[: top + 1], auto.shares)
@@ -72,13 +73,13 @@ def _trial(spending: Spending, signal: str, keep: float, halves: list[Rows]) -> 
     )
 
 
-def _laid(spending: Spending, signal: str, keep: float, rows: Rows) -> tuple[F32, walk.Point, Walk]:
+def _laid(spending: Spending, top: int, signal: str, spend: float, rows: Rows) -> tuple[F32, walk.Point, Walk]:
     """Difficulty of all users [U], the point chosen on `rows`, how difficulty is measured (as a walk of one tier)."""
-    top, learned = walk.best_fixed(spending), None
+    learned = None
     if signal == LEARNED:
         names, values, shares = measures(spending)
         learned = walk.learn(names, values[rows], shares[rows], walk.loss(spending, top)[rows])
     how = Walk(tiers=spending.tiers[:1], signal=signal, learned=learned)
     hard, value = difficulties(spending, how), walk.worth(spending)[:, : top + 1]
     points = walk.frontier(hard[rows], value[rows], spending.times.auto[: top + 1])
-    return hard, walk.choose(points, keep * float(value[rows, top].mean())), how
+    return hard, walk.choose(points, spend * float(spending.times.fixed[top])), how

@@ -48,16 +48,16 @@ def measure(
 @app.command()
 def choose(
     validation: Measured,
-    keep: Annotated[float, typer.Option(help="Share of the best fixed tier's expected NDCG@10 to keep.")] = 0.998,
+    spend: Annotated[float, typer.Option(help="Most compute, as a share of the best fixed tier's.")] = 0.59,
     write: Annotated[Path | None, typer.Option(help="Bundle whose manifest gets the walk.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """What every measure of difficulty must spend, by halves of the validation users; the learned one's walk, on all."""
+    """Judge every measure of difficulty by halves of the validation users; lay the learned one's thresholds on all."""
     from models import evaluation, measuring, spending
 
     found = spending.load(validation)
-    tried = evaluation.trials(found, keep)
-    chosen = evaluation.choose_walk(found, "learned", keep)
+    tried = evaluation.trials(found, spend)
+    chosen = evaluation.choose_walk(found, "learned", spend)
     if write:
         measuring.ship(found, chosen, write)
     if as_json:
@@ -72,24 +72,25 @@ def choose(
 def report(
     bundle: BundlePath,
     test: Annotated[Path, typer.Argument(help="Its test users, measured.")],
-    validation: Annotated[Path, typer.Argument(help="The validation users that its walk was chosen on.")],
+    validation: Annotated[Path | None, typer.Option(help="Validation users, measured: the curve of the plot.")] = None,
     markdown: Annotated[Path | None, typer.Option(help="Write the table into this file's section.")] = None,
     section: Annotated[str, typer.Option(help="Name of the section.")] = "budget-B",
     plot: Annotated[Path | None, typer.Option(help="Draw quality against compute (.svg or .png).")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Quality against mean compute of fixed tiers, the bundle's auto, random with its mix, and oracles."""
-    from models import evaluation, measuring, report, spending, spending_plot, spending_report, walk
+    from models import evaluation, measuring, report, spending, spending_plot, spending_report
 
-    found, before = spending.load(test), spending.load(validation)
+    found = spending.load(test)
     chosen = measuring.shipped(found, bundle)
     hard = evaluation.difficulties(found, chosen)
-    study = spending_report.study(found, chosen, hard, walk.best_fixed(before))
+    study = spending_report.study(found, chosen, hard)
     if markdown:
         report.write_section(markdown, section, spending_report.page(study))
     if plot:
-        curves = spending_report.frontiers(before, found, (evaluation.difficulties(before, chosen), hard))
-        spending_plot.plot(study, curves, plot)
+        before = spending.load(validation) if validation else None
+        both = (evaluation.difficulties(before, chosen), hard) if before else None
+        spending_plot.plot(study, spending_report.frontiers(before, found, both) if before and both else [], plot)
     if as_json:
         typer.echo(json.dumps(spending_report.as_json(study)))
         return
