@@ -1,16 +1,25 @@
 """The contract between exported bundles and the service: names, dtypes and shapes of every graph (design section 3).
 
-Axes: B requests, T history items, D width, d SID depth, K beam rows, C candidate rows, N trie nodes, I items.
-Nodes are numbered breadth first with the root 0, so the children of node n are first_child[n] .. first_child[n + 1].
+Axes: B requests, T history items, D width, d SID depth, K beam rows, C candidate rows, W children of a node at most,
+W1 children of the root, N trie nodes, n inner ones (those with children), H heads of a block, X their width, I items,
+R rows of the reward table. Nodes are numbered breadth first with the root 0, so the children of inner node i are
+first_child[i] .. first_child[i + 1].
+
+What depends on the request alone is computed once, by `context.onnx`: the first level at full width, the PRM's
+view of the history, and the keys and values that queries of the decoder look at (folded with their projections to
+[B,H*T,D] where that is less work, else [B,H,T,X]).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
-CONTRACT_VERSION = 1
+CONTRACT_VERSION = 2
 
 MANIFEST = "manifest.json"
 TABLES = "tables.npz"
 CATALOGUE = "catalogue.npz"
+
+Form = Literal["inner", "cross"]
 
 
 @dataclass(frozen=True)
@@ -24,55 +33,94 @@ class GraphSignature:
 
 ENCODER = GraphSignature(
     "encoder.onnx",
-    # codes int32 [B,T,d]; items int32 [B,T], 0 = no learned row or padding; lengths int32 [B]; item_rows f32 [I+1,D]
-    ("codes", "items", "lengths", "item_rows"),
+    # codes int32 [B,T,d]; items int32 [B,T], 0 = no learned row or padding; item_rows f16 [I+1,D], row 0 zero
+    ("codes", "items", "item_rows"),
     ("memory",),  # f16 [B,T,D]: rounded once, so that a cached and a fresh encoding are the same bits
 )
 
+CONTEXT = GraphSignature(
+    "context.onnx",
+    # memory f16 [B,T,D]; mask f32 [B,1,1,T], 0 inside the history and -1e9 beyond; last int64 [B,1], its last position;
+    # first_rows f32 [W1,D] and first_code int32 [W1]: reward rows and codes of the root's children
+    ("memory", "mask", "last", "first_rows", "first_code"),
+    ("log_prob", "reward"),  # f32 [B,W1] of every child of the root
+)
+
 GENERATOR = GraphSignature(
-    "generator.onnx",
+    "generator-{depth}.onnx",  # one per depth from 2 on, 1-based: what differs between depths is constant in each
     (
-        "memory",  # f16 [B,T,D]
-        "lengths",  # int32 [B]
-        "node",  # int32 [B,K] trie node of every beam
-        "prefix",  # int32 [B,K,d] codes so far, -1 beyond the prefix
+        "mask",
+        "node",  # int32 [B,K] inner trie node of every beam, none of them the root
         "log_prob",  # f32 [B,K], -inf = filler row
-        "first_child",  # int32 [N+1]
+        "first_child",  # int32 [n,1] first child of every inner node
+        "end_child",  # int32 [n,1] the node after its last child
         "code",  # int32 [N] last code of every node
-        "allowed",  # bool [B,N] False = nothing legal below this node for this request
-        "level",  # int64 [] depth being generated, 0-based
-        "width",  # int64 [] padded number of children: the largest branching factor of this level
-        "k_plus",  # int64 [] children to return, at most K * width
+        "banned",  # bool [S*N] True = not for the request of this slot: the node or all that is below it
+        "slot",  # int32 [B,1,1] where the request's N entries of `banned` begin
+        "children",  # int32 [W] 0, 1, …: W is the largest branching factor of this depth
+        "k_plus",  # int64 [1] children to return, at most K * W
     ),
-    # child node int32 [B,C], prefix int32 [B,C,d], log_prob f32 [B,C] descending (-inf = filler), parent int32 [B,C]
-    ("child_node", "child_prefix", "child_log_prob", "parent"),
+    # child node int32 [B,C], log_prob f32 [B,C] descending (-inf = filler)
+    ("child_node", "child_log_prob"),
 )
 
 PRM = GraphSignature(
     "prm.onnx",
     (
-        "memory",
-        "lengths",
         "node",  # int32 [B,C]
-        "prefix",  # int32 [B,C,d]
         "log_prob",  # f32 [B,C]
-        "node_rows",  # f32 [N,D] embedding row of every valid prefix
-        "level",  # int64 []
-        "k_keep",  # int64 [] prefixes to keep, at most C
-        "weight",  # f32 []: kept by reward + weight * log_prob
+        "rows",  # f16 [R,D] reward rows
+        "row",  # int32 [N] the row of every node
+        "k_keep",  # int64 [1] prefixes to keep, at most C
+        "weight",  # f32 [], above 0: kept by reward + weight * log_prob, so filler never is
     ),
-    # order int32 [B,K'] rows of the candidates kept, best first; kept_* gathered by it; reward f32 [B,C] of them all
-    ("order", "kept_node", "kept_prefix", "kept_log_prob", "kept_reward", "reward"),
+    # order int64 [B,K'] rows of the candidates kept, best first; kept_* gathered by it; reward f32 [B,C] of them all
+    ("order", "kept_node", "kept_log_prob", "kept_reward", "reward"),
 )
 
 SCAN = GraphSignature(
     "scan.onnx",  # only where the PRM's form allows an exact ranking of all items (methods section 3)
-    # leaf_rows f32 [I,D], the last rows of node_rows: leaves are the last nodes; allowed bool [B,N]; k int64 []
-    ("memory", "lengths", "leaf_rows", "allowed", "k"),
+    # leaf_rows f32 [I,D]; banned bool [S*N] and slot int32 [B,1] as in the generator; leaves int32 [I] their
+    # nodes; k int64 [1]
+    ("memory", "mask", "last", "leaf_rows", "banned", "slot", "leaves", "k"),
     ("leaf", "leaf_reward"),  # int32 [B,k] index among the leaves, f32 [B,k] descending, -inf = filler
 )
 
-GRAPHS = (ENCODER, GENERATOR, PRM, SCAN)
+
+def seen(owner: str, layers: int) -> tuple[str, ...]:
+    """Names of the keys and values of every block of `owner`: decoder or prm."""
+    return tuple(f"{owner}_{part}_{layer}" for layer in range(layers) for part in ("keys", "values"))
+
+
+def prm_contexts(depth: int) -> tuple[str, ...]:
+    """Names of the inner PRM's contexts f32 [B,1,D], one per depth."""
+    return tuple(f"prm_context_{level}" for level in range(depth))
+
+
+def context(layers: int, depth: int, form: Form) -> GraphSignature:
+    """CONTEXT of a decoder of so many layers over so many codes, beside a PRM of this form."""
+    prm = prm_contexts(depth) if form == "inner" else seen("prm", 1)
+    return replace(CONTEXT, outputs=CONTEXT.outputs + prm + seen("decoder", layers))
+
+
+def generator(layers: int, level: int) -> GraphSignature:
+    """GENERATOR of so many layers at a 0-based level; from the third code on it also reads int32 [N] parents."""
+    above = ("parent",) if level > 1 else ()
+    file = GENERATOR.file.format(depth=level + 1)
+    return replace(GENERATOR, file=file, inputs=GENERATOR.inputs + above + seen("decoder", layers))
+
+
+def prm(form: Form) -> GraphSignature:
+    """PRM of this form: prm_context f32 [B,1,D] of the level, or the level int64 [], the mask, keys and values."""
+    more = ("prm_context",) if form == "inner" else ("level", "mask", *seen("prm", 1))
+    return replace(PRM, inputs=PRM.inputs + more)
+
+
+def graphs(layers: int, depth: int, form: Form) -> tuple[GraphSignature, ...]:
+    """Every graph of a bundle of these sizes."""
+    generators = (generator(layers, level) for level in range(1, depth))
+    scan = (SCAN,) if form == "inner" else ()
+    return (ENCODER, context(layers, depth, form), *generators, prm(form), *scan)
 
 
 @dataclass(frozen=True)

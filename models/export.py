@@ -1,21 +1,20 @@
 """A trained network → a bundle: ONNX graphs, fp16 tables, catalogue and manifest, with parity checked on the way."""
 
-import logging
 import shutil
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from models import contract
-from models.contract import GraphSignature
-from models.graphs import EncoderGraph, GeneratorGraph, PrmGraph, ScanGraph
+from models.graphs.context import context_graph
+from models.graphs.encoder import encoder_graph
+from models.graphs.generator import generator_graph
+from models.graphs.prm import prm_graph, scan_graph
 from models.listing import Listing
 from models.manifest import Dims, Manifest, Provenance, Scoring, sha256
 from models.network import Promise
@@ -43,9 +42,9 @@ def write_bundle(
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
     network = network.eval()
-    for signature, graph, example, axes in graphs(network, form):
-        export_graph(graph, signature, example, axes, staging / signature.file)
-        check_parity(graph, signature, staging / signature.file, network)
+    for file, model in graphs(network, form):
+        (staging / file).write_bytes(model.SerializeToString())
+    check_parity(staging, network, form)
     np.savez(staging / contract.TABLES, allow_pickle=False, **tables(network, form))
     write_catalogue(staging / contract.CATALOGUE, network, listing)
     files = {path.name: sha256(path) for path in sorted(staging.iterdir())}
@@ -70,6 +69,18 @@ def write_bundle(
     shutil.rmtree(folder, ignore_errors=True)
     staging.rename(folder)
     return manifest
+
+
+@torch.no_grad()
+def graphs(network: Promise, form: PrmForm) -> Iterator[tuple[str, onnx.ModelProto]]:
+    """File and graph of everything this form of the PRM needs."""
+    yield contract.ENCODER.file, encoder_graph(network)
+    yield contract.CONTEXT.file, context_graph(network, form)
+    for level in range(1, network.catalogue.depth):
+        yield contract.generator(len(network.decoder.blocks), level).file, generator_graph(network, level)
+    yield contract.PRM.file, prm_graph(network, form)
+    if form == "inner":
+        yield contract.SCAN.file, scan_graph(network)
 
 
 def _parameters(network: Promise, form: PrmForm) -> int:
@@ -122,96 +133,6 @@ def write_catalogue(path: Path, network: Promise, listing: Listing) -> None:
         sample_items=np.concatenate(samples) if samples else np.zeros(0, np.int32),
         sample_lengths=np.array([len(s) for s in samples], np.int32),
     )
-
-
-Graph = tuple[GraphSignature, nn.Module, tuple[Tensor, ...], tuple[dict[int, Any], ...]]
-
-
-def graphs(network: Promise, form: PrmForm) -> Iterator[Graph]:
-    """Signature, module, example inputs and dynamic axes of every graph this form exports."""
-    depth, width = network.catalogue.depth, network.recipe.width
-    memory, lengths = (
-        torch.randn(2, min(5, network.recipe.history), width).half(),
-        _ints([min(5, network.recipe.history), 2]),
-    )
-    node, prefix, log_prob = _zeros(2, 4), _zeros(2, 4, depth) - 1, torch.zeros(2, 4)
-    nodes, level, k = 60, torch.tensor(0), torch.tensor(3)
-    allowed = torch.ones(2, nodes, dtype=torch.bool)
-    one, two = {0: torch.export.Dim.DYNAMIC}, {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
-    length = memory.shape[1]
-    yield (
-        contract.ENCODER,
-        EncoderGraph(network),
-        (_zeros(2, length, depth), _zeros(2, length), lengths, torch.randn(nodes, width)),
-        (two, two, one, one),
-    )
-    yield (
-        contract.GENERATOR,
-        GeneratorGraph(network),
-        (memory, lengths, node, prefix, log_prob, _zeros(nodes + 1), _zeros(nodes), allowed, level, torch.tensor(7), k),
-        (two, one, two, two, two, one, one, two, {}, {}, {}),
-    )
-    yield (
-        contract.PRM,
-        PrmGraph(network, form),
-        (memory, lengths, node, prefix, log_prob, torch.randn(nodes, width), level, k, torch.tensor(0.0)),
-        (two, one, two, two, two, one, {}, {}, {}),
-    )
-    if form == "inner":
-        leaf_rows = torch.randn(40, width)
-        yield contract.SCAN, ScanGraph(network), (memory, lengths, leaf_rows, allowed, k), (two, one, one, two, {})
-
-
-def _zeros(*shape: int) -> Tensor:
-    return torch.zeros(*shape, dtype=torch.int32)
-
-
-def _ints(values: Sequence[int]) -> Tensor:
-    return torch.tensor(values, dtype=torch.int32)
-
-
-def export_graph(
-    graph: nn.Module,
-    signature: GraphSignature,
-    example: tuple[Tensor, ...],
-    axes: tuple[dict[int, Any], ...],
-    path: Path,
-) -> None:
-    """One graph to ONNX, weights inside, named as the contract names it."""
-    with _quiet():
-        program = torch.onnx.export(
-            graph.eval(),
-            example,
-            dynamo=True,
-            verbose=False,
-            input_names=list(signature.inputs),
-            output_names=list(signature.outputs),
-            dynamic_shapes=axes,
-        )
-    if program is None:
-        raise RuntimeError(f"{signature.file}: the exporter returned no program")
-    _forget_sources(program.model)
-    program.save(str(path), external_data=False)
-
-
-def _forget_sources(model: Any) -> None:
-    """The exporter writes stack traces beside every node: paths of this machine, and half of a small file."""
-    for graph in (model.graph, *model.functions.values()):
-        for node in graph.all_nodes():
-            node.metadata_props.clear()
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """The exporter warns about operators of libraries that are not installed; none of them is ours."""
-    level = logging.getLogger("torch.onnx").level
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.getLogger("torch.onnx").setLevel(level)
 
 
 def amend(folder: Path, **changes: Any) -> Manifest:

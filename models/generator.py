@@ -40,6 +40,15 @@ class ItemFeatures(nn.Module):
         keep = torch.arange(len(rows), device=rows.device) > 0
         return rows * keep[:, None]
 
+    def some(self, catalogue: CatalogueTensors, items: Tensor) -> Tensor:
+        """[.., D]: what `rows` has at item rows [..], without making the rest."""
+        rows = catalogue.text.new_zeros(*items.shape, self.width)
+        if self.learned is not None:
+            rows = rows + nn.functional.embedding(items, self.learned)
+        if self.text is not None:
+            rows = rows + self.text(catalogue.text[items])
+        return rows * (items > 0)[..., None]
+
 
 class HistoryEncoder(nn.Module):
     """Causal transformer over item tokens [B,T,D] → memory [B,T,D]; positions count from the oldest item read."""
@@ -48,7 +57,9 @@ class HistoryEncoder(nn.Module):
         super().__init__()
         self.position = embedding(recipe.history, recipe.width)
         self.blocks = nn.ModuleList(
-            EncoderBlock(recipe.width, recipe.heads, recipe.head_width, recipe.feed_forward, recipe.dropout)
+            EncoderBlock(
+                recipe.width, recipe.heads, recipe.head_width, recipe.feed_forward, recipe.dropout, recipe.activation
+            )
             for _ in range(recipe.encoder_layers)
         )
         self.norm = RMSNorm(recipe.width)
@@ -75,7 +86,9 @@ class Decoder(nn.Module):
         self.level = embedding(catalogue.depth, recipe.width)
         self.head = embedding(catalogue.depth * catalogue.codebook, recipe.width)
         self.blocks = nn.ModuleList(
-            CrossBlock(recipe.width, recipe.heads, recipe.head_width, recipe.feed_forward, recipe.dropout)
+            CrossBlock(
+                recipe.width, recipe.heads, recipe.head_width, recipe.feed_forward, recipe.dropout, recipe.activation
+            )
             for _ in range(recipe.decoder_layers)
         )
         self.norm = RMSNorm(recipe.width)

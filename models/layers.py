@@ -1,8 +1,12 @@
 """Transformer pieces shared by encoder, decoder, PRM and the SASRec baseline; plain operators, so they export."""
 
+from typing import Literal
+
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+Activation = Literal["gelu", "relu"]
 
 
 class RMSNorm(nn.Module):
@@ -37,14 +41,15 @@ class Dropout(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """Two linear maps with GELU between, [.., D] → [.., D]."""
+    """Two linear maps with an activation between, [.., D] → [.., D]."""
 
-    def __init__(self, width: int, hidden: int) -> None:
+    def __init__(self, width: int, hidden: int, activation: Activation = "gelu") -> None:
         super().__init__()
-        self.up, self.down = nn.Linear(width, hidden), nn.Linear(hidden, width)
+        self.up, self.down, self.activation = nn.Linear(width, hidden), nn.Linear(hidden, width), activation
 
     def forward(self, x: Tensor) -> Tensor:
-        down: Tensor = self.down(nn.functional.gelu(self.up(x)))
+        active = nn.functional.gelu if self.activation == "gelu" else nn.functional.relu
+        down: Tensor = self.down(active(self.up(x)))
         return down
 
 
@@ -81,10 +86,18 @@ class Attention(nn.Module):
 class EncoderBlock(nn.Module):
     """Pre-norm self-attention and feed-forward."""
 
-    def __init__(self, width: int, heads: int, head_width: int, hidden: int, dropout: float) -> None:
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        head_width: int,
+        hidden: int,
+        dropout: float,
+        activation: Activation = "gelu",
+    ) -> None:
         super().__init__()
         self.attend = Attention(width, heads, head_width, dropout)
-        self.feed = FeedForward(width, hidden)
+        self.feed = FeedForward(width, hidden, activation)
         self.norm1, self.norm2 = RMSNorm(width), RMSNorm(width)
         self.dropout = Dropout(dropout)
 
@@ -98,10 +111,18 @@ class EncoderBlock(nn.Module):
 class CrossBlock(nn.Module):
     """Pre-norm cross-attention of query rows over one memory, then feed-forward; rows do not see each other."""
 
-    def __init__(self, width: int, heads: int, head_width: int, hidden: int, dropout: float) -> None:
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        head_width: int,
+        hidden: int,
+        dropout: float,
+        activation: Activation = "gelu",
+    ) -> None:
         super().__init__()
         self.attend = Attention(width, heads, head_width, dropout)
-        self.feed = FeedForward(width, hidden)
+        self.feed = FeedForward(width, hidden, activation)
         self.norm1, self.norm2 = RMSNorm(width), RMSNorm(width)
         self.dropout = Dropout(dropout)
 

@@ -31,7 +31,9 @@ class PrefixRows(nn.Module):
         super().__init__()
         self.depth = catalogue.depth
         counts = catalogue.counts if own_leaves else catalogue.counts[:-1]
-        self.learned = nn.ParameterList(embedding(count, recipe.width) for count in counts)
+        limit = recipe.row_limit or max(counts, default=0)
+        self.learned = nn.ParameterList(embedding(count if count <= limit else 0, recipe.width) for count in counts)
+        self.mass = embedding(len(counts), recipe.width) if max(counts, default=0) > limit else None
 
     def forward(
         self, catalogue: CatalogueTensors, features: ItemFeatures, item_rows: Tensor, b: int, detach: bool = False
@@ -39,7 +41,25 @@ class PrefixRows(nn.Module):
         """Rows [V_{b+1}, D] in node order; `detach` lets gradients reach only the rows learned here."""
         shared = self.shared(catalogue, features, item_rows, b)
         shared = shared.detach() if detach else shared
-        return shared + self.learned[b] if b < len(self.learned) else shared
+        return shared + self.own(catalogue, b) if b < len(self.learned) else shared
+
+    def own(self, catalogue: CatalogueTensors, b: int, index: Tensor | None = None) -> Tensor:
+        """Rows [.., D] learned here of all prefixes or those of `index`; beyond the row limit, of their mass alone."""
+        rows: Tensor = self.learned[b]
+        if len(rows) or self.mass is None:
+            return rows if index is None else nn.functional.embedding(index, rows)
+        leaves = catalogue.log_leaves(b)
+        return (leaves if index is None else leaves[index])[:, None] * self.mass[b]
+
+    def some(self, catalogue: CatalogueTensors, features: ItemFeatures, b: int, index: Tensor) -> Tensor:
+        """Rows [S, D] of the prefixes `index` int64 [S] of depth b + 1: those of `forward`, without making the rest."""
+        if b == self.depth - 1:
+            items = catalogue.leaf_items[index]
+            rows = features.some(catalogue, items) + features.code_sum(catalogue.sids[items])
+        else:
+            rows = features.code_sum(catalogue.prefix_codes(b)[index])
+            rows = rows if features.text is None else rows + features.text(catalogue.prefix_text(b)[index])
+        return rows + self.own(catalogue, b, index) if b < len(self.learned) else rows
 
     def shared(self, catalogue: CatalogueTensors, features: ItemFeatures, item_rows: Tensor, b: int) -> Tensor:
         """[V_{b+1}, D] from the encoder's own features."""
@@ -62,7 +82,9 @@ class InnerPRM(nn.Module):
         self.context = nn.Parameter(torch.eye(recipe.width).repeat(depth, 1, 1))
         self.level = embedding(depth, recipe.width)
         self.blocks = nn.ModuleList(
-            CrossBlock(recipe.width, recipe.heads, recipe.head_width, recipe.feed_forward, recipe.dropout)
+            CrossBlock(
+                recipe.width, recipe.heads, recipe.head_width, recipe.feed_forward, recipe.dropout, recipe.activation
+            )
             for _ in range(recipe.context_layers)
         )
         self.norm = RMSNorm(recipe.width)

@@ -29,7 +29,10 @@ class TokenizerRecipe:
 
 @dataclass(frozen=True)
 class NetworkRecipe:
-    """Sizes of encoder, decoder and PRM. Widths are per token; `history` is the number of newest items read."""
+    """Sizes of encoder, decoder and PRM. Widths are per token; `history` is the number of newest items read.
+
+    A depth with more than `row_limit` valid prefixes learns no rows of its own (0 = every depth does).
+    """
 
     width: int = 128
     heads: int = 4
@@ -40,14 +43,21 @@ class NetworkRecipe:
     history: int = 50
     dropout: float = 0.4
     item_rows: bool = True
+    row_limit: int = 0
     prm: tuple[PrmForm, ...] = ("inner",)
     context_layers: int = 1
     cross_heads: int = 1
+    activation: Literal["gelu", "relu"] = "gelu"
 
 
 @dataclass(frozen=True)
 class TrainingRecipe:
-    """Optimisation. `negatives`, `cross_positions` (per depth and step), `cross_epochs`: cross-attention PRM only."""
+    """Optimisation. `negatives`, `cross_positions` (per depth and step), `cross_epochs`: cross-attention PRM only.
+
+    `sampled`: a depth with more valid prefixes than this has its softmax estimated from so many a step (0 = never).
+    An epoch takes one of `shards` equal parts of the users in turn. `guided`: positions a step at which the generator
+    learns the inner PRM's ranking of children.
+    """
 
     epochs: int = 20
     users: int = 256
@@ -58,6 +68,9 @@ class TrainingRecipe:
     negatives: int = 64
     cross_positions: int = 256
     cross_epochs: int = 6
+    sampled: int = 0
+    shards: int = 1
+    guided: int = 0
     precision: Precision = "auto"
     validation_users: int = 4000
     validate_every: int = 2

@@ -5,7 +5,7 @@ PromiseError
 │   ├── SettingsError               an unknown or invalid PROMISE_ variable
 │   ├── ExperimentsError            experiments.yaml is malformed or contradicts itself
 │   ├── BundleError                 (service.engine.bundle) a missing, damaged or foreign bundle file
-│   └── DeviceError                 (service.engine.graphs) CUDA was asked for and is absent
+│   └── DeviceError                 (service.engine.sessions) CUDA was asked for and is absent
 ├── RequestError                    the caller's mistake: a 4xx problem (RFC 9457)
 │   ├── MalformedBodyError      400     not JSON
 │   ├── UnknownBucketError      400     an experiment bucket that is not configured

@@ -54,7 +54,7 @@ class Explanation:
 
     def __init__(self, found: Found, trie: Trie, row: int = 0) -> None:
         self._trie = trie
-        self._levels = [_Level(step, spent(step)[row], row) for step in found.steps]
+        self._levels = [_Level(step, spent(step)[row], trie, row) for step in found.steps]
 
     def levels(self) -> tuple[LevelTrace, ...]:
         return tuple(level.trace() for level in self._levels)
@@ -69,10 +69,11 @@ class Explanation:
 class _Level:
     """One step on the host, candidates in order of log-probability."""
 
-    def __init__(self, step: Step, counts: LevelSpent, row: int) -> None:
-        children = step.expansion.children
+    def __init__(self, step: Step, counts: LevelSpent, trie: Trie, row: int) -> None:
+        children = step.children
         self.number, self.counts = step.level + 1, counts
-        self.node, self.prefix = children.node.numpy()[row], children.prefix.numpy()[row]
+        self.node = children.node.numpy()[row]
+        self.sids = codes_of(trie, self.node, self.number)
         self.log_prob = children.log_prob.numpy()[row]
         self.legal: Bools = np.isfinite(self.log_prob)
         width = len(self.node)
@@ -101,7 +102,7 @@ class _Level:
         return None if self.reward is None else _round(self.reward[at])
 
     def _sid(self, at: int) -> tuple[int, ...]:
-        return tuple(self.prefix[at, : self.number].tolist())
+        return tuple(self.sids[at].tolist())
 
     def _candidate(self, at: int) -> Candidate:
         kept, saved = bool(self.kept[at]), bool(self.rescued[at])
@@ -110,6 +111,14 @@ class _Level:
     def _step(self, at: int) -> PathStep:
         saved = bool(self.rescued[at])
         return PathStep(self.number, self._sid(at), _round(self.log_prob[at]), self._reward(at), saved)
+
+
+def codes_of(trie: Trie, nodes: NDArray[np.int32], depth: int) -> NDArray[np.int32]:
+    """The codes [n, depth] on the way from the root to nodes [n] of this depth."""
+    codes = np.empty((len(nodes), depth), np.int32)
+    for above in reversed(range(depth)):
+        codes[:, above], nodes = trie.code[nodes], trie.parent[nodes]
+    return codes
 
 
 def _round(value: np.floating) -> float:

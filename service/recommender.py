@@ -4,11 +4,14 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, cast
 
+import numpy as np
+
 from service.budget.ladder import AUTO, EXACT, Choice, Strategy
 from service.bundles import Bundles
 from service.cache.encodings import CacheResult, CacheTier, EncodingCache, Looked
 from service.engine.batcher import Batcher
-from service.engine.protocol import F16, Bool
+from service.engine.bundle import Catalogue
+from service.engine.protocol import F16, I32, Bool
 from service.engine.ticket import ClosedError, Done, ExpiredError
 from service.errors import StoreUnavailableError, UnavailableError
 from service.experiments.assignment import Assignments
@@ -16,11 +19,11 @@ from service.experiments.config import Overrides
 from service.explain import LevelTrace
 from service.filters import Filter, allowed_rows
 from service.histories.protocol import HistoryStore
-from service.items import History, popular, resolve, rows_of, tokens
+from service.items import History, popular, resolve, rows_of
 from service.search.guided import Deadline
+from service.search.legality import banned
 from service.search.plan import Rule
 from service.search.spent import LevelSpent
-from service.search.trie import legal
 from service.served import Served
 from service.tasks import Outcome, Scored, Task
 
@@ -118,7 +121,7 @@ class _Case:
             rows=self.history.rows,
             key=key,
             memory=memory,
-            allowed=legal(self.served.trie, list(self.excluded), self.wanted),
+            banned=banned(self.served.trie, self.excluded, self.wanted),
             k=ask.k,
             choice=terms.choice,
             strategy=terms.strategy,
@@ -181,8 +184,7 @@ class Recommender:
 
     async def _search(self, case: _Case, deadline: Deadline) -> Answer:
         served, started = case.served, time.perf_counter()
-        codes, items, _ = tokens(served.catalogue, case.history.rows)
-        key = self.cache.key(served.encoder, codes[0], items[0])
+        key = self.cache.key(served.encoder, *_encoded(served.catalogue, case.history))
         looked = await self.cache.get(key, served.encoder)
         cache_s = time.perf_counter() - started
         try:
@@ -232,3 +234,10 @@ class Recommender:
         choice, closed = answer.choice, frozenset(name for name, by_caller in given.items() if by_caller)
         degraded = answer.degraded is not None
         self.exposer.expose(assignments, closed, ask.user_id, request_id, choice.tier, choice.reason, degraded)
+
+
+def _encoded(catalogue: Catalogue, history: History) -> tuple[I32, I32]:
+    """What the encoder reads of a history, codes [T,d] and items [T], as service.items.tokens says it."""
+    rows = history.rows
+    learned = max(history.seen) <= catalogue.learned
+    return catalogue.sids.take(rows - 1, 0), rows if learned else np.where(rows > catalogue.learned, np.int32(0), rows)

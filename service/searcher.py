@@ -15,13 +15,13 @@ from service.budget.cost import LEVEL1
 from service.budget.difficulty import Gauge
 from service.budget.ladder import AUTO, Choice, Ladder
 from service.engine.bundle import Catalogue
-from service.engine.protocol import F16, F32, I32, Engine
+from service.engine.protocol import F16, F32, I32, Context, Engine
 from service.items import tokens
 from service.search import staged
 from service.search.guided import Found
 from service.search.plan import Plan
 from service.search.spent import LevelSpent, spent
-from service.search.staged import FirstLevel, Inputs
+from service.search.staged import FirstLevel
 from service.search.trie import Trie
 from service.tasks import Encodings, Outcome, Reply, Scored, Task
 
@@ -76,9 +76,8 @@ class _Batch:
         memories, self.fresh = searcher.encode(self.tasks)
         self.seconds = {"encode": time.perf_counter() - started} if self.fresh else {}
         lengths = np.array([len(memory) for memory in memories], np.int32)
-        self.inputs = Inputs(
-            _pad([memory[None] for memory in memories]), lengths, np.stack([task.allowed for task in self.tasks])
-        )
+        padded = _pad([memory[None] for memory in memories])
+        self.context = searcher.engine.context(padded, lengths, [task.banned for task in self.tasks])
 
     def scan(self) -> None:
         """The requests that asked for the exact ranking of all items."""
@@ -86,7 +85,7 @@ class _Batch:
         if not rows:
             return
         engine, started = self.searcher.engine, time.perf_counter()
-        scanned = engine.scan(self.inputs.context(engine, rows), max(self.tasks[row].k for row in rows))
+        scanned = engine.scan(engine.take(self.context, rows), max(self.tasks[row].k for row in rows))
         if scanned is None:
             raise RuntimeError("the ladder offered an exact tier over an engine that cannot scan")
         seconds = {"prune": time.perf_counter() - started}
@@ -101,7 +100,7 @@ class _Batch:
             return
         searcher, clock = self.searcher, time.perf_counter
         use_prm = any(self._may_prune(self.tasks[row]) for row in rows)
-        context, width = self.inputs.context(searcher.engine, rows), searcher.trie.branching(0)
+        context, width = searcher.engine.take(self.context, rows), searcher.trie.branching(0)
         first = staged.first_level(searcher.engine, context, width, use_prm, clock)
         if use_prm:  # as it was when it was calibrated
             searcher.controller.observe(LEVEL1, 0, len(rows), first.expand_s + first.prune_s)
@@ -111,7 +110,7 @@ class _Batch:
             assert choice.plan is not None
             groups[choice.plan].append(at)
         for plan, members in sorted(groups.items(), key=lambda group: group[0].levels[-1].k_plus):
-            self._group(rows, first, plan, members, choices)
+            self._group(context, rows, first, plan, members, choices)
 
     def _choices(self, rows: list[int], first: FirstLevel) -> list[Choice]:
         """What every request will spend: as asked, or as the budget decides now that level 1 is known."""
@@ -131,7 +130,7 @@ class _Batch:
         at = [place for place, task in enumerate(tasks) if task.choice is None and self._may_prune(task)]
         if not at or self.searcher.gauge is None or first.reward is None:
             return {}
-        code = first.expansion.children.prefix.numpy()[at, :, 0]
+        code = self.searcher.trie.code[first.children.node.numpy()[at]]
         hard = self.searcher.gauge(first.log_prob[at], first.reward[at], code)
         return dict(zip(at, hard.tolist(), strict=True))
 
@@ -142,13 +141,21 @@ class _Batch:
         ladder = self.searcher.ladder
         return ladder.choice(AUTO, decision.tier, decision.reason, task.k, task.strategy, task.rule)
 
-    def _group(self, rows: list[int], first: FirstLevel, plan: Plan, members: list[int], choices: list[Choice]) -> None:
+    def _group(
+        self,
+        context: Context,
+        rows: list[int],
+        first: FirstLevel,
+        plan: Plan,
+        members: list[int],
+        choices: list[Choice],
+    ) -> None:
         searcher, started = self.searcher, time.perf_counter()
-        inputs, deadlines = self.inputs.take(rows), [self.tasks[row].deadline for row in rows]
+        deadlines = [self.tasks[row].deadline for row in rows]
         k = max(self.tasks[rows[at]].k for at in members)
         group = staged.begin(searcher.engine, first, members, plan, k)
         on_time = True
-        for done, found in staged.descend(searcher.engine, inputs, group, deadlines, time.perf_counter):
+        for done, found in staged.descend(searcher.engine, context, group, deadlines, time.perf_counter):
             self._found(rows, done, found, choices)
             on_time &= not found.degraded
         own = [at for at in members if self.tasks[rows[at]].strategy != "beam"]

@@ -4,16 +4,17 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from service.budget.ladder import Choice, Strategy
-from service.engine.protocol import F16, I32, Bool
+from service.engine.protocol import F16, I32
 from service.explain import LevelTrace, PathStep
 from service.search.guided import Deadline
+from service.search.legality import Banned
 from service.search.plan import Rule
 from service.search.spent import LevelSpent
 
 
 @dataclass(frozen=True)
 class Task:
-    """One request: history rows [T], the key of their encoding [T,D] and, if cached, the encoding, legality mask [N].
+    """One request: history rows [T], the key of their encoding [T,D] and, if cached, the encoding; what to leave out.
 
     `choice` None: the budget decides after level 1, within the bounds.
     """
@@ -21,7 +22,7 @@ class Task:
     rows: I32
     key: bytes
     memory: F16 | None
-    allowed: Bool
+    banned: Banned
     k: int
     choice: Choice | None
     strategy: Strategy

@@ -14,7 +14,7 @@ from service.engine.graphs import OnnxEngine
 from service.engine.protocol import F16, Context
 from service.search.guided import Found, search
 from service.search.plan import Plan
-from service.search.trie import legal
+from service.search.trie import banned
 
 I32 = NDArray[np.int32]
 Histories = Sequence[Sequence[int]]
@@ -36,8 +36,8 @@ class World:
         return self.engine.encode(CODES[items], items, lengths), lengths
 
     def context(self, histories: Histories, excluded: Sequence[int] = ()) -> Context:
-        masks = np.stack([legal(self.engine.trie, [*rows, *excluded]) for rows in histories])
-        return self.engine.context(*self.encode(histories), masks)
+        illegal = [banned(self.engine.trie, [*rows, *excluded]) for rows in histories]
+        return self.engine.context(*self.encode(histories), illegal)
 
     def search(self, histories: Histories, plan: Plan, k: int = 10, excluded: Sequence[int] = ()) -> Found:
         return search(self.engine, self.context(histories, excluded), plan, k)

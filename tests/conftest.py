@@ -25,7 +25,7 @@ def data_dir() -> Path:
 
 @pytest.fixture(scope="session")
 def bundles(tmp_path_factory: pytest.TempPathFactory) -> "Bundles":
-    """A small network with random weights and its exported bundles, made once for the session: export takes a while."""
+    """A small network with random weights and its exported bundles, made once for the session."""
     from tiny import made_bundles
 
     return made_bundles(tmp_path_factory.mktemp("tiny"))

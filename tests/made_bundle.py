@@ -8,7 +8,8 @@ from made import made_catalogue
 
 from models import contract
 from models.manifest import Dims, Manifest, Provenance, Scoring
-from service.engine.bundle import Bundle, Catalogue, Tables, node_rows
+from service.engine.bundle import Bundle, Catalogue
+from service.engine.tables import node_rows, tables_of
 from service.search.trie import build
 
 WIDTH = 4
@@ -33,7 +34,7 @@ def made_bundle(items: int = 20, depth: int = 3, codes: int = 4, seed: int = 0, 
         rng.normal(size=shape).astype(np.float32)
         for shape in ((items + 1, WIDTH), (depth, codes, WIDTH), (trie.nodes - 1, WIDTH))
     )
-    tables = Tables(item_rows, node_rows(trie, code_rows, residual), code_rows)
+    tables = tables_of(item_rows, node_rows(trie, code_rows, residual), code_rows)
     return Bundle(Path("nowhere"), _manifest(items, depth, codes, version), catalogue, trie, tables)
 
 

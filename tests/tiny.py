@@ -1,19 +1,15 @@
 """Everything tiny: codes, recipes, networks and datasets that train and export in seconds on one thread."""
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pytest
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from models import contract, export
-from models.contract import GraphSignature
+from models import export
 from models.dataset import Dataset, Items, content_digest
 from models.listing import Listing
 from models.manifest import Manifest, Provenance, Scoring
@@ -39,12 +35,18 @@ def made_text(items: int, dimensions: int = 6, seed: int = 0) -> F16:
 
 
 def made_network(
-    items: int = 40, *, forms: tuple[PrmForm, ...] = ("inner",), text: bool = True, loud: bool = False
+    items: int = 40,
+    *,
+    forms: tuple[PrmForm, ...] = ("inner",),
+    text: bool = True,
+    loud: bool = False,
+    depth: int = DEPTH,
+    sizes: NetworkRecipe = SIZES,
 ) -> Promise:
     """A network in evaluation mode with random weights; `loud`: large ones, so that no two scores are near."""
     torch.manual_seed(0)
-    sizes = replace(SIZES, prm=forms)
-    network = Promise(made_sids(items), CODES, made_text(items) if text else None, sizes, TRAINING)
+    sizes = replace(sizes, prm=forms)
+    network = Promise(made_sids(items, depth=depth), CODES, made_text(items) if text else None, sizes, TRAINING)
     if "cross" in forms and network.cross is None:
         network.attach_cross()
     if loud:
@@ -90,21 +92,9 @@ class Bundles:
 
 
 def made_bundles(folder: Path) -> Bundles:
-    """The forms differ in the PRM alone, so the second bundle takes the other graphs from the first."""
     network = made_network(BUNDLE_ITEMS, forms=("inner", "cross"), loud=True)
     export_bundle(network, "inner", folder / "inner")
-    shared = (contract.ENCODER.file, contract.GENERATOR.file)
-    whole = export.export_graph
-
-    def borrow(graph: nn.Module, signature: GraphSignature, example: Any, axes: Any, path: Path) -> None:
-        if signature.file in shared:
-            shutil.copy(folder / "inner" / signature.file, path)
-        else:
-            whole(graph, signature, example, axes, path)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(export, "export_graph", borrow)
-        export_bundle(network, "cross", folder / "cross")
+    export_bundle(network, "cross", folder / "cross")
     return Bundles(network, folder / "inner", folder / "cross")
 
 

@@ -21,8 +21,9 @@ from service.engine.bundle import load as load_bundle
 from service.engine.graphs import OnnxEngine
 from service.engine.protocol import Context, Engine
 from service.search.guided import Step, search
+from service.search.legality import banned
 from service.search.plan import Plan, Rule
-from service.search.trie import Trie, legal
+from service.search.trie import Trie
 
 NO_WEIGHTS = Rule()
 K_PLUS = (50, 100, 200, 400, 800)
@@ -87,14 +88,13 @@ class Users:
         for row, history in enumerate(shown):
             items[row, : len(history)] = history
         memory = engine.encode(self.codes[items], items, lengths)
-        allowed = np.stack([legal(self.trie, self.histories[user]) for user in chosen])
-        return engine.context(memory, lengths, allowed)
+        return engine.context(memory, lengths, [banned(self.trie, self.histories[user]) for user in chosen])
 
 
 def _follow(paths: Paths, chosen: Indices, steps: Sequence[Step], true: I32) -> None:
     """Was the true prefix expanded, kept, and would log-probability alone have kept it?"""
     for step in steps:
-        node, log_prob = step.expansion.children.node.numpy(), step.expansion.children.log_prob.numpy()
+        node, log_prob = step.children.node.numpy(), step.children.log_prob.numpy()
         kept, goal = step.kept.node.numpy(), true[:, step.level]
         width = kept.shape[1]
         paths.pool[chosen, step.level] = metrics.holds(node, log_prob, goal)

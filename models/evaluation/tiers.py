@@ -18,7 +18,7 @@ from service.engine.protocol import Context, Engine
 from service.search import staged
 from service.search.guided import Deadline, search
 from service.search.plan import Plan, Rule
-from service.search.staged import FirstLevel, Inputs
+from service.search.staged import FirstLevel
 from service.search.trie import Trie
 
 WARM_UP = 3
@@ -87,7 +87,7 @@ def _level1(found: Spending, engine: Engine, trie: Trie, context: Context, chose
     first = _first(engine, trie, context)
     assert first.reward is not None
     user, place = np.nonzero(np.isfinite(first.log_prob))
-    code = first.expansion.children.prefix.numpy()[user, place, 0]
+    code = trie.code[first.children.node.numpy()[user, place]]
     found.log_prob[chosen[user], code] = first.log_prob[user, place]
     found.reward[chosen[user], code] = first.reward[user, place]
 
@@ -136,29 +136,33 @@ def _parts(
     start = time.process_time()
     context = users.context(engine, alone)
     encode = _since(start)
-    inputs = Inputs(context.memory.numpy(), context.lengths.numpy(), context.allowed.numpy())
     gauged, gauge, whole = ([float("nan")] * len(plans) for _ in range(3))
     for tier in rng.permutation(len(plans)):
-        gauged[tier], gauge[tier] = _gauged(engine, inputs, plans[tier])
+        gauged[tier], gauge[tier] = _gauged(engine, _fresh(context), plans[tier])
         start = time.process_time()
-        search(engine, context, plans[tier], LISTED)
+        search(engine, _fresh(context), plans[tier], LISTED)
         whole[tier] = _since(start)
     start = time.process_time()
     scanned = engine.scan(context, LISTED)
     return encode, _since(start) if scanned else float("nan"), gauged, gauge, whole
 
 
-def _gauged(engine: OnnxEngine, inputs: Inputs, plan: Plan) -> tuple[float, float]:
+def _gauged(engine: OnnxEngine, context: Context, plan: Plan) -> tuple[float, float]:
     """Level 1, its difficulty and what follows, as the service runs one request; of that the difficulty alone."""
     gauge = Gauge(LEARNED, 0.0, dict.fromkeys(MIX, 1.0), (0.0,) * engine.bundle.manifest.codebook)
     start = time.process_time()
-    first = _first(engine, engine.trie, inputs.context(engine, [0]))
+    first = _first(engine, engine.trie, context)
     measured = time.process_time()
-    gauge(first.log_prob, first.reward, first.expansion.children.prefix.numpy()[:, :, 0])
+    gauge(first.log_prob, first.reward, engine.trie.code[first.children.node.numpy()])
     gauge_ms = _since(measured)
     group = staged.begin(engine, first, [0], plan, LISTED)
-    list(staged.descend(engine, inputs, group, [Deadline()], time.perf_counter))
+    list(staged.descend(engine, context, group, [Deadline()], time.perf_counter))
     return _since(start), gauge_ms
+
+
+def _fresh(context: Context) -> Context:
+    """The same batch without what was worked out over it."""
+    return Context(context.memory, context.lengths, context.banned)
 
 
 def _since(start: float) -> float:

@@ -42,7 +42,7 @@ class Batcher(Generic[J, R]):
     ) -> None:
         self._work, self._pace, self._ran, self._clock = work, pace, ran, clock
         self._queue: deque[Ticket[Any, Any] | Call] = deque()
-        self._ready = threading.Condition()
+        self._lock, self._wake = threading.Lock(), threading.Lock()  # the second is free while there is news
         self._busy_since: float | None = None
         self._closed = False
         self._thread = threading.Thread(target=self._loop, name="device", daemon=True)
@@ -90,10 +90,10 @@ class Batcher(Generic[J, R]):
 
     def close(self) -> None:
         """Finish what runs, fail what waits, end the thread."""
-        with self._ready:
+        with self._lock:
             self._closed = True
             waiting, self._queue = list(self._queue), deque()
-            self._ready.notify()
+        self._ring()
         for one in waiting:
             one.fail(ClosedError())
         self._thread.join()
@@ -109,7 +109,7 @@ class Batcher(Generic[J, R]):
 
     def _leave(self, ticket: "Ticket[J, R]") -> bool:
         """Take out of the queue what has not started; whether it was still there."""
-        with self._ready:
+        with self._lock:
             if ticket.settled or ticket.started:
                 return False
             ticket.settled = True
@@ -118,11 +118,18 @@ class Batcher(Generic[J, R]):
             return True
 
     def _put(self, one: "Ticket[Any, Any] | Call") -> None:
-        with self._ready:
+        with self._lock:
             if self._closed:
                 raise ClosedError
             self._queue.append(one)
-            self._ready.notify()
+        self._ring()
+
+    def _ring(self) -> None:
+        """Wake the device thread; a condition would do the same for several times the time."""
+        try:
+            self._wake.release()
+        except RuntimeError:
+            return  # it has been told and has not looked yet
 
     def _loop(self) -> None:
         while (batch := self._next()) is not None:
@@ -137,15 +144,13 @@ class Batcher(Generic[J, R]):
 
     def _next(self) -> "list[Any] | None":
         """The next batch, empty where all who waited have given up; None once closed."""
-        with self._ready:
-            while not self._queue and not self._closed:
-                self._ready.wait()
-            began = self._clock()
-            while not self._closed and (rest := self._pace.patience(len(self._queue), began, self._clock())) > 0:
-                self._ready.wait(rest)
-            if self._closed:
-                return None
-            return self._gather(self._clock())
+        while not self._queue and not self._closed:
+            self._wake.acquire()
+        began = self._clock()
+        while not self._closed and (rest := self._pace.patience(len(self._queue), began, self._clock())) > 0:
+            self._wake.acquire(timeout=rest)
+        with self._lock:
+            return None if self._closed else self._gather(self._clock())
 
     def _gather(self, now: float) -> list[Any]:
         if not self._queue:

@@ -3,7 +3,7 @@
 import hashlib
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,12 +14,13 @@ from pydantic import ValidationError
 
 from models import contract
 from models.manifest import Manifest, sha256
+from service.engine.tables import Tables, node_rows, tables_of
 from service.errors import StartError
 from service.search import trie as tries
 from service.search.trie import Trie
 
 I32 = NDArray[np.int32]
-F32 = NDArray[np.float32]
+AT_ONCE = 1 << 17  # rows whose sort keys are made at a time
 BELOW = " > "  # between the parts of a category's path
 
 
@@ -39,7 +40,7 @@ class Catalogue:
     training: they have codes and no learned row.
     """
 
-    ids: tuple[str, ...]
+    ids: Sequence[str]
     rows: Mapping[str, int]
     sids: I32
     popularity: I32
@@ -70,18 +71,6 @@ class Catalogue:
     def brand_codes(self) -> Mapping[str, list[int]]:
         """Every brand to its code, as a list of one."""
         return {name: [code] for code, name in enumerate(self.brands) if name}
-
-
-@dataclass(frozen=True)
-class Tables:
-    """item_rows f32 [learned+1, D] for the encoder; node_rows f32 [N, D], a row per trie node, for the PRM.
-
-    code_rows f32 [d, M, D]: a node row is the sum of those of its codes plus what was learned beyond them.
-    """
-
-    item_rows: F32
-    node_rows: F32
-    code_rows: F32
 
 
 @dataclass(frozen=True)
@@ -152,9 +141,8 @@ def read_manifest(path: Path) -> Manifest:
 
 def verify_files(path: Path, manifest: Manifest) -> None:
     """Every file the contract needs is listed, and every listed file has the bytes the manifest was written for."""
-    needed = [contract.ENCODER.file, contract.GENERATOR.file, contract.PRM.file, contract.TABLES, contract.CATALOGUE]
-    if manifest.exact:
-        needed.append(contract.SCAN.file)
+    graphs = contract.graphs(manifest.dims.decoder_layers, manifest.depth, manifest.prm)
+    needed = [*(graph.file for graph in graphs), contract.TABLES, contract.CATALOGUE]
     for name in sorted({*needed, *manifest.files}):
         if name not in manifest.files:
             raise BundleError(f"{path / contract.MANIFEST}: lists no hash for {name}.")
@@ -207,9 +195,14 @@ def _catalogue(file: Path, manifest: Manifest) -> Catalogue:
     return catalogue
 
 
-def most_popular(popularity: I32, rows: I32) -> I32:
+def most_popular(popularity: I32, rows: I32 | NDArray[np.intp]) -> I32:
     """These rows (1-based, ascending), most popular first; equally popular ones by row."""
-    return rows[np.argsort(-popularity[rows - 1], kind="stable")]
+    keys = np.empty(len(rows), np.int64)
+    for at in range(0, len(rows), AT_ONCE):
+        part = rows[at : at + AT_ONCE]
+        keys[at : at + AT_ONCE] = popularity.take(part - 1) * np.int64(-(1 << 32)) + part
+    keys.sort()  # one integer an item: the quickest of sorts does
+    return keys.astype(np.int32)  # its lower half
 
 
 def _tables(file: Path, manifest: Manifest, trie: Trie) -> Tables:
@@ -228,14 +221,4 @@ def _tables(file: Path, manifest: Manifest, trie: Trie) -> Tables:
         residual = np.concatenate([residual, item_rows[trie.leaf_row]])
     if residual.shape != (trie.nodes - 1, width):
         raise BundleError(f"{file}: {len(residual)} prefix rows for {trie.nodes - 1} prefixes.")
-    return Tables(item_rows, node_rows(trie, codes, residual), codes)
-
-
-def node_rows(trie: Trie, codes: F32, residual: F32) -> F32:
-    """Rows [N, D] of all prefixes: residual [N-1, D] plus the sum of the code embeddings [d, M, D] on the way down."""
-    rows = np.zeros((trie.nodes, codes.shape[2]), np.float32)
-    for level in range(trie.depth):
-        nodes = slice(trie.level_start[level + 1], trie.level_start[level + 2])
-        rows[nodes] = rows[trie.parent[nodes]] + codes[level, trie.code[nodes]]
-    rows[1:] += residual
-    return rows
+    return tables_of(item_rows, node_rows(trie, codes, residual), codes)

@@ -5,14 +5,18 @@ and obey every rule a real engine obeys: legality masks, filler rows, ordering, 
 """
 
 import zlib
+from collections.abc import Sequence
 from copy import copy
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from service.engine.protocol import F16, F32, I32, Beams, Bool, Context, Expansion, HostTensor, Pruned
-from service.search.trie import Trie
+from service.engine.masks import masks
+from service.engine.protocol import F16, F32, I32, Beams, Bool, Context, Pruned
+from service.search import choosing
+from service.search.csr import Trie
+from service.search.legality import Banned
 
 U64 = NDArray[np.uint64]
 
@@ -50,24 +54,24 @@ class FakeEngine:
             memory[row, :length] = (_unit(mixed) * 2 - 1)[:length]
         return memory
 
-    def context(self, memory: F16, lengths: I32, allowed: Bool) -> Context:
-        return Context(HostTensor(memory), HostTensor(lengths), HostTensor(allowed), len(memory))
+    def context(self, memory: F16, lengths: I32, banned: Sequence[Banned]) -> Context:
+        return Context(memory, lengths, banned)
+
+    def take(self, context: Context, rows: Sequence[int]) -> Context:
+        chosen = list(rows)
+        return Context(context.memory[chosen], context.lengths[chosen], [context.banned[row] for row in chosen])
 
     def root(self, batch: int) -> Beams:
-        prefix = np.full((batch, 1, self.depth), -1, np.int32)
-        return _beams(np.zeros((batch, 1), np.int32), prefix, np.zeros((batch, 1), np.float32))
+        return choosing.beams(np.zeros((batch, 1), np.int32), np.zeros((batch, 1), np.float32))
 
-    def beams(self, node: I32, prefix: I32, log_prob: F32) -> Beams:
-        return _beams(node, prefix, log_prob)
+    def beams(self, node: I32, log_prob: F32) -> Beams:
+        return choosing.beams(node, log_prob)
 
-    def expand(self, context: Context, beams: Beams, level: int, k_plus: int) -> Expansion:
+    def expand(self, context: Context, beams: Beams, level: int, k_plus: int) -> Beams:
         count = min(k_plus, beams.width * self.trie.branching(level))
         rows = [self._expand_row(context, beams, row, count) for row in range(context.batch)]
-        node, parent, log_prob = (np.stack(column) for column in zip(*rows, strict=True))
-        prefix = np.take_along_axis(beams.prefix.numpy(), parent[..., None], axis=1)
-        prefix[..., level] = self.trie.code[node]
-        prefix[np.isneginf(log_prob)] = -1
-        return Expansion(_beams(node, prefix, log_prob), HostTensor(parent))
+        node, log_prob = (np.stack(column) for column in zip(*rows, strict=True))
+        return choosing.beams(node, log_prob)
 
     def prune(
         self,
@@ -80,37 +84,35 @@ class FakeEngine:
         node, log_prob = children.node.numpy(), children.log_prob.numpy()
         reward = np.stack([self._rewards(context, row, node[row]) for row in range(context.batch)])
         reward[np.isneginf(log_prob)] = -np.inf
-        score = reward if weight == 0.0 else reward + np.float32(weight) * log_prob
-        order = np.argsort(-score, axis=1, kind="stable")[:, : min(k_keep, children.width)].astype(np.int32)
-        prefix = np.take_along_axis(children.prefix.numpy(), order[..., None], axis=1)
-        kept = _beams(_pick(node, order), prefix, _pick(log_prob, order))
-        return Pruned(kept, HostTensor(order), HostTensor(_pick(reward, order)), HostTensor(reward))
+        return choosing.keep(node, log_prob, reward, k_keep, weight)
 
     def scan(self, context: Context, k: int) -> tuple[I32, F32] | None:
         if not self.has_scan:
             return None
         leaves = np.arange(self.trie.first_leaf, self.trie.nodes, dtype=np.int32)
         nodes, rewards = [], []
-        for row, allowed in enumerate(context.allowed.numpy()):
+        for row, illegal in enumerate(context.banned):
             reward = self._rewards(context, row, leaves)
-            reward[~allowed[leaves]] = -np.inf
+            reward[self._illegal(illegal)[leaves]] = -np.inf
             order = np.argsort(-reward, kind="stable")[:k]
             nodes.append(_pad(leaves[order], k, 0))
             rewards.append(_pad(reward[order], k, -np.inf))
         return np.stack(nodes), np.stack(rewards)
 
-    def _expand_row(self, context: Context, beams: Beams, row: int, count: int) -> tuple[I32, I32, F32]:
-        allowed, trie = context.allowed.numpy()[row], self.trie
-        children, parents, log_probs = [], [], []
-        for beam, (node, above) in enumerate(zip(beams.node.numpy()[row], beams.log_prob.numpy()[row], strict=True)):
+    def _illegal(self, illegal: Banned) -> Bool:
+        return masks(self.trie, [illegal]).banned
+
+    def _expand_row(self, context: Context, beams: Beams, row: int, count: int) -> tuple[I32, F32]:
+        illegal, trie = self._illegal(context.banned[row]), self.trie
+        children, log_probs = [], []
+        for node, above in zip(beams.node.numpy()[row], beams.log_prob.numpy()[row], strict=True):
             child = np.arange(trie.first_child[node], trie.first_child[node + 1], dtype=np.int32)
-            legal = allowed[child] & bool(np.isfinite(above))
+            legal = ~illegal[child] & bool(np.isfinite(above))
             children.append(child[legal])
-            parents.append(np.full(legal.sum(), beam, np.int32))
             log_probs.append((above + self._log_probs(context, row, child))[legal])
-        child, parent, log_prob = (np.concatenate(part) for part in (children, parents, log_probs))
+        child, log_prob = np.concatenate(children), np.concatenate(log_probs)
         order = np.lexsort((child, -log_prob))[:count]
-        return _pad(child[order], count, 0), _pad(parent[order], count, 0), _pad(log_prob[order], count, -np.inf)
+        return _pad(child[order], count, 0), _pad(log_prob[order], count, -np.inf)
 
     def _log_probs(self, context: Context, row: int, siblings: I32) -> F32:
         """Log-softmax over all children of one node, so that they sum to one whatever is legal."""
@@ -124,8 +126,8 @@ class FakeEngine:
 
 def _seed(context: Context, row: int) -> np.uint64:
     """What an encoding says, padding apart: equal for equal histories, cached or fresh."""
-    length = int(context.lengths.numpy()[row])
-    values = np.ascontiguousarray(context.memory.numpy()[row, :length])
+    length = int(context.lengths[row])
+    values = np.ascontiguousarray(context.memory[row, :length])
     return np.uint64(zlib.crc32(values.tobytes())) << np.uint64(24)
 
 
@@ -145,15 +147,7 @@ def _u64(values: NDArray[Any]) -> U64:
     return np.asarray(values).astype(np.uint64)
 
 
-def _pick(values: NDArray[Any], order: I32) -> NDArray[Any]:
-    return np.take_along_axis(values, order, axis=1)
-
-
 def _pad(values: NDArray[Any], count: int, filler: float) -> NDArray[Any]:
     padded = np.full(count, filler, values.dtype)
     padded[: len(values)] = values
     return padded
-
-
-def _beams(node: I32, prefix: I32, log_prob: F32) -> Beams:
-    return Beams(HostTensor(node), HostTensor(prefix), HostTensor(log_prob), node.shape[1])

@@ -1,35 +1,26 @@
-"""The ONNX engine: four sessions over one bundle; tensors stay on the device between calls (design sections 3, 10).
+"""The ONNX engine: sessions over one bundle; tensors stay on the device between calls (design sections 3, 10).
 
-The tables and trie arrays become device tensors once; the beam travels from graph to graph as handles.
+Tables and trie arrays become device tensors once, a request's keys, values and contexts once per request; the first
+level, which comes with them, is chosen from on the host.
 """
 
-import logging
-import os
+from collections.abc import Callable, Sequence
 from copy import copy
-from typing import Any, Literal, Self
+from functools import lru_cache
+from typing import Any, Self
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from models import contract
-from models.contract import GraphSignature
-from service.engine.bundle import Bundle, BundleError
-from service.engine.protocol import F16, F32, I32, Beams, Bool, Context, Expansion, Pruned, Tensor
-from service.errors import StartError
-
-Device = Literal["auto", "cpu", "cuda"]
-NO_CUDA = (
-    "onnxruntime could not make a CUDA session on this machine; the extra promise-recommender[gpu] may be missing."
-)
-log = logging.getLogger(__name__)
-
-
-class DeviceError(StartError):
-    """The device that was asked for is not there; never a silent fallback to another one."""
-
-    slug = "no-device"
-    title = "The device is not available"
+from service.engine.bundle import Bundle
+from service.engine.held import constants
+from service.engine.masks import masks, slots
+from service.engine.opened import Opened, last_of, mask_of
+from service.engine.protocol import F16, F32, I32, Beams, Context, HostTensor, Pruned, Tensor
+from service.engine.sessions import Device, Graph, open_sessions, put, signatures
+from service.search import choosing
+from service.search.legality import Banned
 
 
 class OnnxEngine:
@@ -41,15 +32,7 @@ class OnnxEngine:
     """
 
     def __init__(self, bundle: Bundle, device: Device = "auto", threads: int = 1) -> None:
-        self.device = choose_device(device)
-        try:
-            self._sessions = _sessions(bundle, self.device, threads)
-        except DeviceError as error:
-            if device == "cuda":
-                raise
-            log.warning("serving on the CPU: %s", error.detail)
-            self.device = "cpu"
-            self._sessions = _sessions(bundle, "cpu", threads)
+        self.device, self._sessions = open_sessions(bundle, device, threads)
         self.providers = tuple(self._sessions[contract.ENCODER.file].get_providers())
         self._hold(bundle)
 
@@ -66,144 +49,139 @@ class OnnxEngine:
         return other
 
     def _hold(self, bundle: Bundle) -> None:
-        """Take the bundle's arrays to the device."""
+        """Take the bundle's arrays to the device and bind them to their graphs."""
+        manifest = bundle.manifest
         self.bundle, self.trie = bundle, bundle.trie
-        self.depth, self.model_version = bundle.manifest.depth, bundle.manifest.tag
-        self.history_limit, self.has_scan = bundle.manifest.dims.history, bundle.manifest.exact
-        tables, trie = bundle.tables, bundle.trie
-        self._item_rows, self._node_rows = self._put(tables.item_rows), self._put(tables.node_rows)
-        self._leaf_rows = self._put(tables.node_rows[trie.first_leaf :]) if self.has_scan else None
-        self._first_child, self._code = self._put(trie.first_child), self._put(trie.code)
-        self._widths = [trie.branching(level) for level in range(self.depth)]
+        self.depth, self.model_version = manifest.depth, manifest.tag
+        self.history_limit, self.has_scan = manifest.dims.history, manifest.exact
+        self._small: Callable[[float, str, bool], Any] = lru_cache(maxsize=4096)(self._constant)
+        self._alone: Callable[[int, int], tuple[Any, Any]] = lru_cache(maxsize=1024)(self._one)
+        self._slots: Callable[[int, int], Any] = lru_cache(maxsize=256)(self._slot)
+        self._widths = [self.trie.branching(level) for level in range(self.depth)]
+        held, graphs = constants(bundle, self._put), signatures(manifest)
+        self._graphs = {x.file: Graph(self._sessions[x.file], x, self.device, held[x.file]) for x in graphs}
+        self._encoder, self._context, *generators, self._prm = (
+            self._graphs[graph.file] for graph in graphs if graph is not contract.SCAN
+        )
+        self._generators = dict(enumerate(generators, start=1))
 
     def encode(self, codes: I32, items: I32, lengths: I32) -> F16:
         """Encode histories: codes [B,T,d], items [B,T], lengths [B] → memory [B,T,D] on the host, for the cache."""
-        feeds = {"codes": self._put(codes), "items": self._put(items), "lengths": self._put(lengths)}
-        (memory,) = self._run(contract.ENCODER, feeds | {"item_rows": self._item_rows})
-        encoded: F16 = memory.numpy()
-        return encoded
+        (encoded,) = self._encoder({"codes": self._put(codes), "items": self._put(items)})
+        memory: F16 = encoded.numpy()
+        if len(lengths) > 1:
+            # Padding is zeroed, so that a history's encoding does not depend on the batch it was encoded in.
+            memory[np.arange(memory.shape[1]) >= lengths[:, None]] = 0
+        return memory
 
-    def context(self, memory: F16, lengths: I32, allowed: Bool) -> Context:
-        """Put a batch of encodings and its legality masks [B,N] on the device."""
-        return Context(self._put(memory), self._put(lengths), self._put(allowed), len(lengths))
+    def context(self, memory: F16, lengths: I32, banned: Sequence[Banned]) -> Context:
+        """A batch of encodings [B,T,D] and what each of its requests may not be shown."""
+        return Context(memory, lengths, banned)
+
+    def take(self, context: Context, rows: Sequence[int]) -> Context:
+        """These requests of the batch, in this order; the batch itself where they are all of it."""
+        chosen = list(rows)
+        if chosen == list(range(context.batch)):
+            return context
+        lengths = context.lengths[chosen]
+        memory = context.memory[chosen, : lengths.max()]  # one request alone must fill it: see mask_of
+        part = Context(memory, lengths, [context.banned[row] for row in chosen])
+        if context.opened is not None:
+            part.opened = context.opened.take(chosen, self._put)
+        return part
+
+    def open(self, context: Context) -> Opened:
+        """Run the context graph, once per context, and ban what is illegal at the first level."""
+        if context.opened is None:
+            mask, last = self._reach(context)
+            feeds = {"memory": self._put(context.memory), "mask": mask, "last": last}
+            made = dict(zip(self._context.outputs, self._context(feeds), strict=True))
+            log_prob, reward = made.pop("log_prob").numpy(), made.pop("reward").numpy()
+            for row, illegal in enumerate(context.banned):
+                log_prob[row, illegal.first_level(self.trie)] = -np.inf
+            hidden = masks(self.trie, context.banned)
+            slot = self._slots(context.batch, 3)
+            context.opened = Opened.of(made, mask, self._put(hidden.banned), slot, log_prob, reward)
+        opened: Opened = context.opened
+        return opened
 
     def root(self, batch: int) -> Beams:
         """The trie's root with log-probability 0, one row a request."""
-        node = np.zeros((batch, 1), np.int32)
-        prefix = np.full((batch, 1, self.depth), -1, np.int32)
-        return Beams(self._put(node), self._put(prefix), self._put(np.zeros((batch, 1), np.float32)), 1)
+        return choosing.beams(np.zeros((batch, 1), np.int32), np.zeros((batch, 1), np.float32))
 
-    def beams(self, node: I32, prefix: I32, log_prob: F32) -> Beams:
+    def beams(self, node: I32, log_prob: F32) -> Beams:
         """Prefixes chosen on the host, put on the device."""
-        return Beams(self._put(node), self._put(prefix), self._put(log_prob), node.shape[1])
+        return Beams(self._put(node), self._put(log_prob), node.shape[1])
 
-    def expand(self, context: Context, beams: Beams, level: int, k_plus: int) -> Expansion:
+    def expand(self, context: Context, beams: Beams, level: int, k_plus: int) -> Beams:
         """The k_plus most probable legal children; fewer only where the beams cannot have so many."""
-        width = self._widths[level]
-        count = min(k_plus, beams.width * width)
-        feeds = {
-            "memory": context.memory,
-            "lengths": context.lengths,
-            "node": beams.node,
-            "prefix": beams.prefix,
-            "log_prob": beams.log_prob,
-            "first_child": self._first_child,
-            "code": self._code,
-            "allowed": context.allowed,
-            "level": self._scalar(level),
-            "width": self._scalar(width),
-            "k_plus": self._scalar(count),
-        }
-        node, prefix, log_prob, parent = self._run(contract.GENERATOR, feeds)
-        return Expansion(Beams(node, prefix, log_prob, count), parent)
+        opened, count = self.open(context), min(k_plus, beams.width * self._widths[level])
+        if level == 0:
+            order = choosing.best(opened.log_prob, count)
+            return choosing.beams(order + np.int32(1), choosing.pick(opened.log_prob, order))
+        generator = self._generators[level]
+        generator.over(opened, opened.decoder)
+        feeds = {"node": self._device(beams.node), "log_prob": self._device(beams.log_prob)}
+        node, log_prob = generator(feeds | {"k_plus": self._small(count, "int64", True)})
+        return Beams(node, log_prob, count)
 
     def prune(self, context: Context, children: Beams, level: int, k_keep: int, weight: float) -> Pruned:
         """The k_keep children of highest reward + weight · log-probability."""
-        count = min(k_keep, children.width)
+        opened, count = self.open(context), min(k_keep, children.width)
+        if level == 0:
+            node = children.node.numpy()
+            return choosing.keep(node, children.log_prob.numpy(), choosing.pick(opened.reward, node - 1), count, weight)
+        self._prm.over((opened, level), opened.prm[level])
         feeds = {
-            "memory": context.memory,
-            "lengths": context.lengths,
-            "node": children.node,
-            "prefix": children.prefix,
-            "log_prob": children.log_prob,
-            "node_rows": self._node_rows,
-            "level": self._scalar(level),
-            "k_keep": self._scalar(count),
-            "weight": self._put(np.array(weight, np.float32)),
+            "node": self._device(children.node),
+            "log_prob": self._device(children.log_prob),
+            "k_keep": self._small(count, "int64", True),
+            "weight": self._small(weight or choosing.NO_WEIGHT, "float32", False),
         }
-        order, node, prefix, log_prob, reward, rewards = self._run(contract.PRM, feeds)
-        return Pruned(Beams(node, prefix, log_prob, count), order, reward, rewards)
+        if self.bundle.manifest.prm == "cross":
+            feeds["level"] = self._small(level, "int64", False)
+        order, node, log_prob, reward, rewards = self._prm(feeds)
+        return Pruned(Beams(node, log_prob, count), order, reward, rewards)
 
     def scan(self, context: Context, k: int) -> tuple[I32, F32] | None:
         """Exact ranking of all leaves: nodes int32 and rewards [B,k]; None where the PRM's form forbids it."""
-        if self._leaf_rows is None:
+        if not self.has_scan:
             return None
-        count = min(k, self.trie.nodes - self.trie.first_leaf)
-        feeds = {"memory": context.memory, "lengths": context.lengths, "leaf_rows": self._leaf_rows}
-        leaf, reward = self._run(contract.SCAN, feeds | {"allowed": context.allowed, "k": self._scalar(count)})
+        hidden, (mask, last) = masks(self.trie, context.banned), self._reach(context)
+        feeds = {
+            "memory": self._put(context.memory),
+            "mask": mask,
+            "last": last,
+            "banned": self._put(hidden.banned),
+            "slot": self._slots(context.batch, 2),
+            "k": self._small(min(k, self.trie.items), "int64", True),
+        }
+        leaf, reward = self._graphs[contract.SCAN.file](feeds)
         nodes: I32 = leaf.numpy() + np.int32(self.trie.first_leaf)
         return nodes, reward.numpy()
 
+    def _reach(self, context: Context) -> tuple[Any, Any]:
+        """Mask and last position of every history; those of a request alone are kept by length."""
+        longest = context.memory.shape[1]
+        if context.batch == 1:
+            return self._alone(longest, int(context.lengths[0]))
+        return self._put(mask_of(context.lengths, longest)), self._put(last_of(context.lengths))
+
+    def _one(self, longest: int, length: int) -> tuple[Any, Any]:
+        lengths = np.array([length], np.int32)
+        return self._put(mask_of(lengths, longest)), self._put(last_of(lengths))
+
+    def _slot(self, batch: int, axes: int) -> Any:
+        return self._put(slots(self.trie, batch).reshape(batch, *[1] * (axes - 1)))
+
+    def _device(self, tensor: Tensor) -> Any:
+        """Chosen on the host → on the device; what is there stays there."""
+        return self._put(tensor.numpy()) if isinstance(tensor, HostTensor) else tensor
+
     def _put(self, array: NDArray[Any]) -> Any:
-        return ort.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(array), self.device, 0)
+        return put(array, self.device)
 
-    def _scalar(self, value: int) -> Tensor:
-        # Shapes and counts are read by the host side of a graph, also when the rest of it runs on a GPU.
-        scalar: Tensor = ort.OrtValue.ortvalue_from_numpy(np.array(value, np.int64), "cpu", 0)
-        return scalar
-
-    def _run(self, signature: GraphSignature, feeds: dict[str, Any]) -> list[Any]:
-        session = self._sessions[signature.file]
-        if self.device == "cpu":
-            outputs: list[Any] = session.run_with_ort_values(signature.outputs, feeds)
-            return outputs
-        binding = session.io_binding()
-        for name, value in feeds.items():
-            binding.bind_ortvalue_input(name, value)
-        for name in signature.outputs:
-            binding.bind_output(name, self.device)
-        session.run_with_iobinding(binding)
-        return list(binding.get_outputs())
-
-
-def choose_device(wanted: Device) -> Literal["cpu", "cuda"]:
-    """`auto` takes CUDA where its provider and a device are present; `cuda` fails loudly where they are not."""
-    if wanted == "cpu":
-        return "cpu"
-    usable = "CUDAExecutionProvider" in ort.get_available_providers() and os.path.exists("/dev/nvidiactl")
-    if wanted == "cuda" and not usable:
-        raise DeviceError("PROMISE_DEVICE=cuda, but this machine has no usable CUDA device; set auto or cpu instead.")
-    if usable:
-        ort.preload_dlls()
-    return "cuda" if usable else "cpu"
-
-
-def _sessions(bundle: Bundle, device: str, threads: int) -> dict[str, Any]:
-    offered = [graph for graph in contract.GRAPHS if graph is not contract.SCAN or bundle.manifest.exact]
-    return {graph.file: _session(bundle, graph, device, threads) for graph in offered}
-
-
-def _session(bundle: Bundle, signature: GraphSignature, device: str, threads: int) -> Any:
-    file = bundle.graph(signature)
-    options = ort.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.log_severity_level = 3
-    # Sleeping between requests beats spinning: the cores belong to whatever runs beside us.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # Full float32 products: with TF32 a GPU and a CPU would rank near ties differently.
-    cuda = ("CUDAExecutionProvider", {"arena_extend_strategy": "kSameAsRequested", "use_tf32": "0"})
-    providers = [cuda, "CPUExecutionProvider"] if device == "cuda" else ["CPUExecutionProvider"]
-    try:
-        session = ort.InferenceSession(file, options, providers=providers)
-    except Exception as error:  # onnxruntime raises its own unexported types
-        if device == "cuda":
-            raise DeviceError(NO_CUDA) from error
-        raise BundleError(f"{file}: not a graph this runtime can open ({str(error).splitlines()[0][:200]}).") from error
-    if device == "cuda" and "CUDAExecutionProvider" not in session.get_providers():
-        raise DeviceError(NO_CUDA)
-    names = tuple(i.name for i in session.get_inputs()), tuple(o.name for o in session.get_outputs())
-    if names != (signature.inputs, signature.outputs):
-        raise BundleError(
-            f"{file}: its inputs and outputs are not those of contract version {contract.CONTRACT_VERSION}."
-        )
-    return session
+    def _constant(self, value: float, dtype: str, vector: bool) -> Any:
+        # Counts, the vectors, are read by the host side of a graph, also when the rest of it runs on a GPU.
+        array = np.array([value] if vector else value, dtype)
+        return put(array, "cpu" if vector else self.device)

@@ -1,10 +1,13 @@
-"""What search needs from a model: four calls whose tensors stay where the engine put them (design section 3)."""
+"""What search needs from a model: a few calls whose tensors stay where the engine put them (design section 3)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from service.search.legality import Banned
 
 I32 = NDArray[np.int32]
 F16 = NDArray[np.float16]
@@ -28,40 +31,38 @@ class HostTensor:
         return self.array
 
 
-@dataclass(frozen=True)
+@dataclass
 class Context:
-    """A batch of encodings ready to be searched: memory f16 [B,T,D], lengths int32 [B], allowed bool [B,N]."""
+    """A batch of encodings to be searched: memory f16 [B,T,D], lengths int32 [B], what each request may not be shown.
 
-    memory: Tensor
-    lengths: Tensor
-    allowed: Tensor
-    batch: int
+    `opened`: the engine's own view of it, made when the first level is asked for.
+    """
+
+    memory: F16
+    lengths: I32
+    banned: Sequence[Banned]
+    opened: Any = None
+
+    @property
+    def batch(self) -> int:
+        return len(self.lengths)
 
 
 @dataclass(frozen=True)
 class Beams:
-    """Prefixes of one depth, on the device: node int32 [B,K], prefix int32 [B,K,d] (-1 beyond), log_prob f32 [B,K].
+    """Prefixes of one depth as trie nodes: node int32 [B,K], log_prob f32 [B,K].
 
     A row with log_prob = -inf is filler: there were fewer legal prefixes than asked for.
     """
 
     node: Tensor
-    prefix: Tensor
     log_prob: Tensor
     width: int
 
 
 @dataclass(frozen=True)
-class Expansion:
-    """Children of a beam, best log-probability first; parent int32 [B,C] = row of the beam each one grew from."""
-
-    children: Beams
-    parent: Tensor
-
-
-@dataclass(frozen=True)
 class Pruned:
-    """The children the PRM kept: order int32 [B,K'] into the expansion, reward f32 [B,K'], all_rewards f32 [B,C]."""
+    """The children the PRM kept: order int32 [B,K'] into the children, reward f32 [B,K'], all_rewards f32 [B,C]."""
 
     kept: Beams
     order: Tensor
@@ -80,20 +81,24 @@ class Engine(Protocol):
         """Encode histories: codes [B,T,d], items [B,T], lengths [B] → memory [B,T,D] on the host, for the cache."""
         ...
 
-    def context(self, memory: F16, lengths: I32, allowed: Bool) -> Context:
-        """Put a batch of encodings and its legality masks [B,N] on the device."""
+    def context(self, memory: F16, lengths: I32, banned: Sequence[Banned]) -> Context:
+        """A batch of encodings [B,T,D] and what each of its requests may not be shown."""
+        ...
+
+    def take(self, context: Context, rows: Sequence[int]) -> Context:
+        """These requests of the batch, in this order, without doing again what was done for them."""
         ...
 
     def root(self, batch: int) -> Beams:
         """The beam every search starts from: the trie's root with log-probability 0, one row a request."""
         ...
 
-    def beams(self, node: I32, prefix: I32, log_prob: F32) -> Beams:
-        """Prefixes chosen on the host: node [B,K], prefix [B,K,d], log_prob [B,K]."""
+    def beams(self, node: I32, log_prob: F32) -> Beams:
+        """Prefixes chosen on the host: node [B,K], log_prob [B,K]."""
         ...
 
-    def expand(self, context: Context, beams: Beams, level: int, k_plus: int) -> Expansion:
-        """The k_plus most probable legal children of the beams at `level` (0-based); PROMISE section 3.3."""
+    def expand(self, context: Context, beams: Beams, level: int, k_plus: int) -> Beams:
+        """The k_plus most probable legal children at `level` (0-based), best first; PROMISE section 3.3."""
         ...
 
     def prune(self, context: Context, children: Beams, level: int, k_keep: int, weight: float) -> Pruned:

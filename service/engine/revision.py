@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.engine.bundle import Bundle, Catalogue, most_popular
+from service.engine.layered import grown_ids, grown_rows
 from service.engine.places import Places
 from service.engine.regrow import tables_for
 from service.errors import ConflictError, InvalidRequestError
 from service.search import trie as tries
+from service.search.trie import Trie
 
 I32 = NDArray[np.int32]
 
@@ -59,6 +61,7 @@ def revise(bundle: Bundle, change: Change) -> Bundle:
     """
     _check(change)
     draft = _Draft(bundle)
+    draft.places.look_up(item.sid for item in change.add if item.sid is not None)
     for item_id in change.retire:
         draft.retire(item_id)
     for item in change.add:
@@ -126,46 +129,48 @@ class _Draft:
         return self.places.beside(self.row(item.like))
 
     def finish(self, change: Change) -> Bundle:
-        rows, origin = self.places.living(), self.bundle.origin or self.bundle
-        if not rows.size:
+        bundle, origin = self.bundle, self.bundle.origin or self.bundle
+        left, came = self.places.left, self.places.came
+        if len(left) == bundle.trie.items + len(came):
             raise ConflictError("the change would retire every item there is.")
-        catalogue = self._catalogue(rows)
-        trie = tries.build(catalogue.sids, rows)
+        sids = self.places.sids()
+        trie = tries.revised(bundle.trie, sids, left, came)
         return replace(
-            self.bundle,
-            manifest=self.bundle.manifest.model_copy(update={"version": self._version(change, origin)}),
-            catalogue=catalogue,
+            bundle,
+            manifest=bundle.manifest.model_copy(update={"version": self._version(change, origin)}),
+            catalogue=self._catalogue(sids, trie),
             trie=trie,
-            tables=tables_for(trie, origin.tables, origin.trie),
-            revision=self.bundle.revision + 1,
+            tables=tables_for(trie, bundle.tables, bundle.trie, origin.tables, origin.trie),
+            revision=bundle.revision + 1,
             origin=origin,
         )
 
-    def _catalogue(self, rows: I32) -> Catalogue:
+    def _catalogue(self, sids: I32, trie: Trie) -> Catalogue:
         old, added = self.catalogue, len(self.new)
         popularity = _changed(old.popularity, added, self.popularity)
         categories, category = _named(old.categories, old.category, added, self.category)
         brands, brand = _named(old.brands, old.brand, added, self.brand)
         return replace(
             old,
-            ids=(*old.ids, *self.new),
-            rows={**old.rows, **self.new},
-            sids=self.places.sids(),
+            ids=grown_ids(old.ids, tuple(self.new)),
+            rows=grown_rows(old.rows, self.new),
+            sids=sids,
             popularity=popularity,
             categories=categories,
             category=category,
             brands=brands,
             brand=brand,
-            by_popularity=most_popular(popularity, rows),
+            by_popularity=most_popular(popularity, np.flatnonzero(trie.row_leaf)),
             added=old.added + added,
         )
 
     def _version(self, change: Change, origin: Bundle) -> str:
         """Replicas that make the same changes in the same order agree, and no two catalogues share a version."""
-        facts = (self.bundle.manifest.version, change.add, change.retire, sorted(change.popularity.items()))
-        digest = hashlib.blake2b(repr(facts).encode(), digest_size=4).hexdigest()
+        digest = hashlib.blake2b(repr((self.bundle.manifest.version, change.retire)).encode(), digest_size=4)
+        for fact in (*(tuple(vars(item).values()) for item in change.add), *sorted(change.popularity.items())):
+            digest.update(repr(fact).encode())
         joint = "." if "+" in origin.manifest.version else "+"
-        return f"{origin.manifest.version}{joint}c{self.bundle.revision + 1}.{digest}"
+        return f"{origin.manifest.version}{joint}c{self.bundle.revision + 1}.{digest.hexdigest()}"
 
 
 def _changed(column: I32, added: int, values: Mapping[int, int], default: int = 0) -> I32:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from service.engine.protocol import Beams, Context, Engine, Expansion, Pruned
+from service.engine.protocol import Beams, Context, Engine, Pruned
+from service.search.choosing import scores
 from service.search.plan import Plan
 
 
@@ -19,14 +20,14 @@ class Step:
     """One level as it happened: what was expanded, what the PRM kept (None on a plain beam), seconds in each."""
 
     level: int
-    expansion: Expansion
+    children: Beams
     pruned: Pruned | None
     expand_s: float
     prune_s: float
 
     @property
     def kept(self) -> Beams:
-        return self.pruned.kept if self.pruned else self.expansion.children
+        return self.pruned.kept if self.pruned else self.children
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,6 @@ class Found:
     """
 
     node: NDArray[np.int32]
-    prefix: NDArray[np.int32]
     log_prob: NDArray[np.float32]
     score: NDArray[np.float32]
     reward: NDArray[np.float32] | None
@@ -76,12 +76,12 @@ def step(engine: Engine, context: Context, beams: Beams, number: int, plan: Plan
     """One level: expand, and prune where the plan uses the PRM."""
     level = plan.levels[number]
     start = clock()
-    expansion = engine.expand(context, beams, number, level.k_plus)
+    children = engine.expand(context, beams, number, level.k_plus)
     middle = clock()
     pruned = None
     if plan.use_prm:
-        pruned = engine.prune(context, expansion.children, number, level.k_keep, plan.weight(number))
-    return Step(number, expansion, pruned, middle - start, clock() - middle)
+        pruned = engine.prune(context, children, number, level.k_keep, plan.weight(number))
+    return Step(number, children, pruned, middle - start, clock() - middle)
 
 
 def rank(steps: Sequence[Step], weight: float, k: int, degraded: bool) -> Found:
@@ -90,12 +90,4 @@ def rank(steps: Sequence[Step], weight: float, k: int, degraded: bool) -> Found:
     log_prob = last.kept.log_prob.numpy()[:, :k]
     reward = last.pruned.reward.numpy()[:, :k] if last.pruned else None
     score = log_prob if reward is None else scores(reward, log_prob, weight)
-    node, prefix = last.kept.node.numpy()[:, :k], last.kept.prefix.numpy()[:, :k]
-    return Found(node, prefix, log_prob, score, reward, tuple(steps), degraded)
-
-
-def scores(reward: NDArray[np.float32], log_prob: NDArray[np.float32], weight: float) -> NDArray[np.float32]:
-    """reward + weight · log-probability, any shape; -inf where there is only filler."""
-    if weight == 0.0:
-        return np.where(np.isneginf(log_prob), log_prob, reward)
-    return reward + np.float32(weight) * log_prob
+    return Found(last.kept.node.numpy()[:, :k], log_prob, score, reward, tuple(steps), degraded)

@@ -27,14 +27,14 @@ class LevelSpent:
 
 def spent(step: Step) -> list[LevelSpent]:
     """One entry per request of the batch; `level` is 1-based."""
-    expanded = np.isfinite(step.expansion.children.log_prob.numpy()).sum(1).tolist()
+    expanded = np.isfinite(step.children.log_prob.numpy()).sum(1).tolist()
     legal = np.isfinite(step.kept.log_prob.numpy())
     kept, number = legal.sum(1).tolist(), step.level + 1
     if step.pruned is None:
         return [LevelSpent(number, *counts, 0, None) for counts in zip(expanded, kept, strict=True)]
     order = step.pruned.order.numpy()
     rescued = ((order >= order.shape[1]) & legal).sum(1).tolist()
-    unsure = entropy(step.pruned.all_rewards.numpy(), step.expansion.children.log_prob.numpy()).tolist()
+    unsure = entropy(step.pruned.all_rewards.numpy(), step.children.log_prob.numpy()).tolist()
     columns = zip(expanded, kept, rescued, unsure, strict=True)
     return [LevelSpent(number, *values[:3], round(values[3], 6)) for values in columns]
 

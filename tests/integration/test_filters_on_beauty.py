@@ -19,7 +19,7 @@ from service.recommender import Answer, Ask
 from service.runtime import Runtime, open_runtime
 from service.search.guided import Deadline, search
 from service.search.plan import Level, Plan
-from service.search.trie import legal
+from service.search.trie import banned
 from service.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -102,13 +102,13 @@ def test_at_exhaustive_width_it_is_the_best_of_all_legal_items(runtime: Runtime,
         history = np.array([catalogue.rows[item] for item in (case.ask.history or ())], np.int32)
         codes, items, lengths = tokens(catalogue, history[-served.history_limit :])
         memory = engine.encode(codes, items, lengths)
-        scanned = engine.scan(engine.context(memory, lengths, legal(trie)[None]), len(catalogue.ids))
+        scanned = engine.scan(engine.context(memory, lengths, [banned(trie)]), len(catalogue.ids))
         assert scanned is not None
         reward = dict(zip(trie.rows(scanned[0][0]).tolist(), scanned[1][0].tolist(), strict=True))
         rows = np.array([catalogue.rows[item] for item in case.legal], np.int32)
         mask = np.zeros(len(catalogue.ids) + 1, np.bool_)
         mask[rows] = True
-        context = engine.context(memory, lengths, legal(trie, (), mask)[None])
+        context = engine.context(memory, lengths, [banned(trie, (), mask)])
         found = search(engine, context, everything, case.ask.k)
         real = np.isfinite(found.log_prob[0])
         got = [reward[row] for row in trie.rows(found.node[0, real]).tolist()]

@@ -19,7 +19,7 @@ from service.engine.bundle import load as load_bundle
 from service.engine.graphs import OnnxEngine
 from service.search.guided import search
 from service.search.plan import Plan
-from service.search.trie import legal
+from service.search.trie import banned
 
 USERS, ITEMS = 300, 60
 
@@ -105,7 +105,7 @@ def test_the_service_recommends_from_it_and_it_has_learned(run: Run, built: Path
         newest = history[-engine.history_limit :]
         lengths = np.array([len(newest)], np.int32)
         memory = engine.encode(sids[newest - 1][None], newest[None], lengths)
-        context = engine.context(memory, lengths, legal(engine.trie, history)[None])
+        context = engine.context(memory, lengths, [banned(engine.trie, history)])
         found = search(engine, context, Plan.uniform(engine.depth, 20, 60), 10)
         rows = engine.trie.rows(found.node[0]).tolist()
         assert not set(rows) & set(history.tolist())

@@ -10,7 +10,7 @@ from models.results import Result
 from service.engine.fake import FakeEngine
 from service.engine.protocol import F16, Context
 from service.search.plan import Plan, Rule
-from service.search.trie import Trie, build, legal
+from service.search.trie import Trie, banned, build
 
 I32 = NDArray[np.int32]
 ITEMS, DEPTH, CODES, USERS, LIMIT = 70, 3, 6, 40, 5
@@ -59,4 +59,4 @@ def context_of(world: World, user: int) -> Context:
     newest = world.histories[user][-LIMIT:]
     lengths = np.array([len(newest)], np.int32)
     memory = world.engine.encode(world.sids[newest - 1][None], newest[None], lengths)
-    return world.engine.context(memory, lengths, legal(world.trie, world.histories[user])[None])
+    return world.engine.context(memory, lengths, [banned(world.trie, world.histories[user])])

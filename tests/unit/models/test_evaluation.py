@@ -30,7 +30,7 @@ def every_prefix(world: World, user: int) -> list[dict[int, tuple[float, float]]
     context, engine, levels = context_of(world, user), world.engine, []
     beams = engine.root(1)
     for level in range(DEPTH):
-        beams = engine.expand(context, beams, level, 10**6).children
+        beams = engine.expand(context, beams, level, 10**6)
         reward = engine.prune(context, beams, level, beams.width, 0.0).all_rewards.numpy()[0]
         columns = zip(beams.node.numpy()[0], beams.log_prob.numpy()[0], reward, strict=True)
         levels.append({int(n): (float(p), float(r)) for n, p, r in columns if p > -np.inf})

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from models.contract import CATALOGUE, CONTRACT_VERSION, TABLES, graphs
 from service import cli
 
 MANIFEST = {
     "name": "made",
     "version": "3",
-    "contract_version": 1,
+    "contract_version": CONTRACT_VERSION,
     "setting": "B",
     "dims": {
         "width": 8, "heads": 2, "head_width": 4, "encoder_layers": 1, "decoder_layers": 1, "feed_forward": 16,
@@ -30,8 +31,7 @@ MANIFEST = {
         "epochs": 1, "recipe": {},
     },
     "metrics": {"recall@10": 0.1},
-    "files": {"encoder.onnx": "0", "generator.onnx": "0", "prm.onnx": "0", "scan.onnx": "0", "tables.npz": "0",
-              "catalogue.npz": "0"},
+    "files": dict.fromkeys([*(graph.file for graph in graphs(1, 3, "inner")), TABLES, CATALOGUE], "0"),
 }  # fmt: skip
 
 
@@ -69,7 +69,8 @@ def test_a_damaged_bundle_is_one_sentence_that_names_the_file(
 def test_a_missing_extra_is_one_sentence(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     # None in sys.modules makes the import fail as if the package were not installed.
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    monkeypatch.delitem(sys.modules, "service.engine.graphs", raising=False)
+    for module in ("service.engine.graphs", "service.engine.sessions"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
     assert run(monkeypatch, "bundle", "verify") == 2
     sentence = capsys.readouterr().err
     assert "needs onnxruntime" in sentence

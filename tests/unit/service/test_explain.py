@@ -12,7 +12,7 @@ from service.items import tokens
 from service.search.guided import Found, search
 from service.search.plan import Plan
 from service.search.spent import spent
-from service.search.trie import build, legal
+from service.search.trie import banned, build
 
 CATALOGUE = made_catalogue(items=600, depth=3, codes=9, seed=5)
 TRIE = build(CATALOGUE.sids)
@@ -21,7 +21,7 @@ ENGINE = FakeEngine(TRIE)
 
 def found(plan: Plan, excluded: tuple[int, ...] = ()) -> Found:
     codes, items, lengths = tokens(CATALOGUE, np.array([4, 8, 15], np.int32))
-    context = ENGINE.context(ENGINE.encode(codes, items, lengths), lengths, legal(TRIE, excluded)[None])
+    context = ENGINE.context(ENGINE.encode(codes, items, lengths), lengths, [banned(TRIE, excluded)])
     return search(ENGINE, context, plan, 10)
 
 
@@ -40,7 +40,7 @@ def test_levels_count_what_was_expanded_kept_and_rescued() -> None:
 
 def test_a_rescued_prefix_is_kept_against_its_log_probability() -> None:
     for step, level in zip(GUIDED.steps, Explanation(GUIDED, TRIE).levels(), strict=True):
-        beam_cut = np.sort(step.expansion.children.log_prob.numpy()[0])[::-1][:12].min()
+        beam_cut = np.sort(step.children.log_prob.numpy()[0])[::-1][:12].min()
         for candidate in level.candidates:
             assert not candidate.rescued or (candidate.kept and candidate.log_prob <= beam_cut)
 

@@ -114,7 +114,10 @@ def test_who_would_come_too_late_is_told_at_the_door() -> None:
         transport = httpx.ASGITransport(create_app(runtime))
         async with httpx.AsyncClient(transport=transport, base_url="http://made") as client:
             engine.gate.clear()
-            tasks = [asyncio.create_task(client.post("/recommend", json=BODY)) for _ in range(20)]
+            tasks = [asyncio.create_task(client.post("/recommend", json=BODY))]
+            while not runtime.batcher.busy_s():
+                await asyncio.sleep(0.001)
+            tasks += [asyncio.create_task(client.post("/recommend", json=BODY)) for _ in range(19)]
             while runtime.batcher.depth < 19:
                 await asyncio.sleep(0.001)
             late = await client.post("/recommend", json=BODY | {"budget": {"latency_ms": 0.1}})

@@ -15,7 +15,7 @@ from service.recommender import Answer, Ask
 from service.runtime import Runtime
 
 CATALOGUE = made_catalogue()
-HISTORY = CATALOGUE.ids[:7]
+HISTORY = tuple(CATALOGUE.ids[:7])
 
 
 @pytest.fixture(scope="module")

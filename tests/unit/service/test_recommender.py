@@ -13,6 +13,7 @@ from service.budget.ladder import AUTO, EXACT
 from service.engine.fake import FakeEngine
 from service.errors import UnavailableError
 from service.experiments.assignment import Assignments
+from service.items import resolve, tokens
 from service.recommender import Answer, Ask
 from service.runtime import Runtime
 from service.search.guided import Deadline
@@ -20,7 +21,8 @@ from service.search.plan import Rule
 from service.search.trie import build
 
 CATALOGUE = made_catalogue()
-HISTORY = CATALOGUE.ids[:7]
+IDS = tuple(CATALOGUE.ids)
+HISTORY = IDS[:7]
 
 
 @pytest.fixture(scope="module")
@@ -41,10 +43,10 @@ def rows(given: Answer) -> list[int]:
 def test_random_histories_get_legal_distinct_unseen_items(runtime: Runtime, tier: str) -> None:
     rng = np.random.default_rng(7)
     for _ in range(25):
-        history = tuple(rng.choice(CATALOGUE.ids, rng.integers(1, 40)).tolist())
-        exclude = tuple(rng.choice(CATALOGUE.ids, 5).tolist())
+        history = tuple(rng.choice(IDS, rng.integers(1, 40)).tolist())
+        exclude = tuple(rng.choice(IDS, 5).tolist())
         given = asked(runtime, Ask(history, k=20, budget=tier, exclude=exclude))
-        ids = [CATALOGUE.ids[row - 1] for row in rows(given)]
+        ids = [IDS[row - 1] for row in rows(given)]
         assert len(ids) == len(set(ids)) == 20
         assert not set(ids) & {*history, *exclude}
         scores = [scored.score for scored in given.items]
@@ -75,13 +77,13 @@ def test_seen_items_come_back_only_when_asked(runtime: Runtime) -> None:
 
 
 def test_items_cut_from_a_long_history_still_count_as_seen(runtime: Runtime) -> None:
-    given = asked(runtime, Ask(CATALOGUE.ids[:100], k=200, budget=EXACT))
+    given = asked(runtime, Ask(IDS[:100], k=200, budget=EXACT))
     assert (len(given.history.rows), given.history.truncated) == (20, 80)
     assert min(rows(given)) > 100
 
 
 def test_an_unknown_history_gets_the_popular_and_says_so(runtime: Runtime) -> None:
-    given = asked(runtime, Ask(("?", "??"), k=5, exclude=(CATALOGUE.ids[CATALOGUE.by_popularity[0] - 1],)))
+    given = asked(runtime, Ask(("?", "??"), k=5, exclude=(IDS[CATALOGUE.by_popularity[0] - 1],)))
     assert (given.source, given.choice.tier, given.choice.reason) == ("popularity", "none", "no_history")
     assert (given.history.unknown, given.degraded) == (2, None)
     assert rows(given) == CATALOGUE.by_popularity[1:6].tolist()
@@ -93,7 +95,7 @@ def test_more_than_there_is_is_all_there_is(runtime: Runtime, tier: str) -> None
 
 
 def test_a_crowd_gets_what_each_would_get_alone(runtime: Runtime) -> None:
-    asks = [Ask(CATALOGUE.ids[n : n + 3], budget=tier) for n in range(10) for tier in ("floor", "k50", EXACT)]
+    asks = [Ask(IDS[n : n + 3], budget=tier) for n in range(10) for tier in ("floor", "k50", EXACT)]
 
     async def crowd() -> list[Answer]:
         return await asyncio.gather(*(recommend(runtime, ask) for ask in asks))
@@ -103,7 +105,7 @@ def test_a_crowd_gets_what_each_would_get_alone(runtime: Runtime) -> None:
 
 def test_nothing_legal_is_an_empty_answer(runtime: Runtime) -> None:
     for tier in ("floor", "k50", EXACT):
-        assert rows(asked(runtime, Ask(HISTORY, k=10, budget=tier, exclude=CATALOGUE.ids))) == []
+        assert rows(asked(runtime, Ask(HISTORY, k=10, budget=tier, exclude=IDS))) == []
 
 
 def test_a_plain_beam_has_no_rewards_and_a_scan_no_log_probabilities(runtime: Runtime) -> None:
@@ -156,3 +158,14 @@ def test_a_process_that_is_ending_says_so() -> None:
         ending.batcher.close()
         with pytest.raises(UnavailableError):
             asked(ending, Ask(HISTORY))
+
+
+@pytest.mark.parametrize("added", [0, 150, 300])
+def test_an_encoding_is_kept_under_what_the_encoder_reads(added: int) -> None:
+    catalogue = replace(CATALOGUE, added=added)
+    with opened(made_model(catalogue)) as runtime:
+        ask = Ask(history=(IDS[0], IDS[149], IDS[150], IDS[299]))
+        assert asyncio.run(recommend(runtime, ask)).cache == "miss"
+        codes, items, _ = tokens(catalogue, resolve(catalogue, ask.history or (), 50).rows)
+        key = runtime.cache.key(runtime.bundles.get().encoder, codes[0], items[0])
+        assert runtime.cache.peek(key, runtime.bundles.get().encoder) is not None

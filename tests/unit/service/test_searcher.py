@@ -14,7 +14,7 @@ from service.budget.ladder import EXACT, Choice
 from service.engine.fake import FakeEngine
 from service.engine.protocol import F16, I32
 from service.search.guided import Deadline
-from service.search.trie import build, legal
+from service.search.trie import banned, build
 from service.searcher import Searcher
 from service.served import Served
 from service.tasks import Outcome, Task
@@ -50,9 +50,9 @@ class Reply:
 def task(served: Served, rows: Sequence[int], tier: str | None = "k10", k: int = 5) -> Task:
     history = np.array(rows, np.int32)
     choice = None if tier is None else served.ladder.choice(tier, tier, "requested", k)
-    allowed = legal(TRIE, rows)
+    illegal = banned(TRIE, rows)
     key = history.tobytes()
-    return Task(history, key, None, allowed, k, choice, "guided", None, None, None, False, Deadline())
+    return Task(history, key, None, illegal, k, choice, "guided", None, None, None, False, Deadline())
 
 
 def ran(searcher: Searcher, tasks: Sequence[Task], backlog: int = 0) -> tuple[list[Outcome], list[Reply]]:

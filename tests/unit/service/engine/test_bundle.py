@@ -17,7 +17,8 @@ from service.engine.bundle import Bundle, BundleError, load
 from service.errors import StartError
 
 ARRAYS = ("catalogue.npz", "tables.npz")
-FILES = (*ARRAYS, "encoder.onnx", "generator.onnx", "prm.onnx", "scan.onnx")
+GRAPHS = ("encoder.onnx", "context.onnx", "generator-2.onnx", "generator-3.onnx", "prm.onnx", "scan.onnx")
+FILES = (*ARRAYS, *GRAPHS)
 Change = Callable[[dict[str, Any]], None]
 
 
@@ -70,7 +71,7 @@ def test_a_whole_bundle_says_what_was_exported(bundles: Bundles) -> None:
     assert catalogue.samples == (("i002", "i003", "i004", "i005"), tuple(f"i{n:03}" for n in range(9, 15)))
     assert (catalogue.categories, catalogue.brands) == (("all > some",), ("a brand",))
     assert not catalogue.category.any()
-    assert (bundle.trie.depth, bundle.trie.leaf_count[0]) == (DEPTH, BUNDLE_ITEMS)
+    assert (bundle.trie.depth, bundle.trie.items) == (DEPTH, BUNDLE_ITEMS)
 
 
 def test_a_bundle_as_loaded_is_no_revision(bundles: Bundles) -> None:
@@ -151,6 +152,8 @@ def test_a_manifest_that_is_none_is_refused(folder: Path, content: bytes) -> Non
         (lambda facts: facts["dims"].update(width=0), "dims.width"),
         (lambda facts: facts["files"].pop("prm.onnx"), "no hash for prm.onnx"),
         (lambda facts: facts["files"].pop("scan.onnx"), "no hash for scan.onnx"),
+        (lambda facts: facts["files"].pop("context.onnx"), "no hash for context.onnx"),
+        (lambda facts: facts["files"].pop("generator-3.onnx"), "no hash for generator-3.onnx"),
         (lambda facts: facts["files"].update({"../secret": "00"}), "'../secret' is not a plain file name"),
         (lambda facts: facts["files"].update({"/etc/hostname": "00"}), "'/etc/hostname' is not a plain file name"),
         (lambda facts: facts["files"].update({"a/b": "00"}), "'a/b' is not a plain file name"),

@@ -10,7 +10,7 @@ from service.errors import ConflictError, InvalidRequestError, RequestError
 
 CODES, DEPTH = 4, 3
 BUNDLE = made_bundle(20, DEPTH, CODES)
-IDS = BUNDLE.catalogue.ids
+IDS = tuple(BUNDLE.catalogue.ids)
 SIDS = {tuple(sid) for sid in BUNDLE.catalogue.sids.tolist()}
 EMPTY = min({(a, b) for a in range(CODES) for b in range(CODES)} - {sid[:2] for sid in SIDS})  # a prefix of nobody
 FREE = (*EMPTY, 0)
@@ -45,6 +45,30 @@ def test_a_new_item_leaves_a_retired_one_its_place_where_it_can() -> None:
     for again in (one_by_one, at_once):
         assert sid_of(again, "second") == (*EMPTY, 1)
         assert sid_of(revise(again, Change(add=(NewItem("first"),))), "first") == FREE
+
+
+def test_places_of_many_retired_items_are_known_also_where_two_lived_at_one() -> None:
+    gone = revise(BUNDLE, Change(add=(NewItem("first", FREE),)))
+    for heir in ("second", "third"):
+        last = gone.catalogue.ids[-1]
+        gone = revise(gone, Change(add=(NewItem(heir, FREE),), retire=(last,)))
+    gone = revise(gone, Change(retire=("third", *IDS[:5])))
+    beside = revise(gone, Change(add=(NewItem("x", (*EMPTY, 3)), NewItem("y", like="second"))))
+    assert sid_of(beside, "y") == (*EMPTY, 1)
+
+
+def test_two_changes_of_one_bundle_do_not_touch_each_other() -> None:
+    """As after a rollback: both append rows to one table."""
+    one = revise(BUNDLE, Change(add=(NewItem("one", FREE),)))
+    rows = one.tables.node_rows.copy()
+    other = revise(BUNDLE, Change(add=(NewItem("other", (*EMPTY, 1)), NewItem("more", (*EMPTY, 2)))))
+    further = revise(one, Change(add=(NewItem("two", (*EMPTY, 3)),)))
+    assert np.array_equal(one.tables.node_rows, rows)
+    again = revise(BUNDLE, Change(add=(NewItem("other", (*EMPTY, 1)), NewItem("more", (*EMPTY, 2)))))
+    assert np.array_equal(other.tables.node_rows, again.tables.node_rows)
+    for item in ("one", "two"):
+        leaf = further.trie.row_leaf[further.catalogue.rows[item]]
+        assert further.tables.row[leaf] >= len(BUNDLE.tables.rows)
 
 
 def test_a_retired_item_keeps_its_row_and_comes_back_to_its_place() -> None:

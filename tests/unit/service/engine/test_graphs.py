@@ -10,14 +10,15 @@ import pytest
 from tiny import BUNDLE_ITEMS, DEPTH, HISTORY, SIZES, Bundles
 
 from models.manifest import sha256
-from service.engine import graphs
+from service.engine import sessions
 from service.engine.bundle import BundleError, load
-from service.engine.graphs import DeviceError, OnnxEngine, choose_device
-from service.engine.protocol import Context, Engine
+from service.engine.graphs import OnnxEngine
+from service.engine.protocol import Context, Engine, Tensor
 from service.engine.revision import Change, revise
+from service.engine.sessions import DeviceError, choose_device
 from service.search.guided import search
 from service.search.plan import Plan
-from service.search.trie import legal
+from service.search.trie import banned
 
 
 def cuda_is_here() -> bool:
@@ -39,8 +40,8 @@ def some_context(engine: OnnxEngine) -> Context:
     items = np.array([[3, 4, 5], [9, 0, 0]], np.int32)
     lengths = np.array([3, 1], np.int32)
     codes = np.where(items[..., None] > 0, engine.bundle.catalogue.sids[items - 1], 0).astype(np.int32)
-    mask = np.stack([legal(engine.trie, rows) for rows in items])
-    return engine.context(engine.encode(codes, items, lengths), lengths, mask)
+    illegal = [banned(engine.trie, rows) for rows in items]
+    return engine.context(engine.encode(codes, items, lengths), lengths, illegal)
 
 
 def test_it_is_an_engine_and_says_what_it_is(engine: OnnxEngine, bundles: Bundles) -> None:
@@ -54,39 +55,51 @@ def test_it_is_an_engine_and_says_what_it_is(engine: OnnxEngine, bundles: Bundle
 
 def test_shapes_and_types_are_those_of_the_contract(engine: OnnxEngine) -> None:
     given = some_context(engine)
-    memory = given.memory.numpy()
+    memory = given.memory
     assert memory.shape == (2, 3, SIZES.width)
     assert memory.dtype == np.float16
     assert not memory[1, 1:].any(), "padding is zero, so that a batch leaves no trace"
-    expansion = engine.expand(given, engine.root(2), 0, 4)
-    assert expansion.children.node.numpy().shape == (2, 4)
-    assert expansion.children.prefix.numpy().shape == (2, 4, DEPTH)
-    assert not expansion.parent.numpy().any()
-    pruned = engine.prune(given, expansion.children, 0, 2, 0.3)
-    assert pruned.kept.node.numpy().shape == pruned.order.numpy().shape == (2, 2)
-    assert pruned.all_rewards.numpy().shape == (2, 4)
-    assert np.array_equal(
-        np.take_along_axis(pruned.all_rewards.numpy(), pruned.order.numpy(), 1), pruned.reward.numpy()
-    )
+    beams = engine.root(2)
+    for level in range(DEPTH):  # the first on the host, the others on the device
+        children = engine.expand(given, beams, level, 4)
+        check(children.node, np.int32, (2, 4))
+        check(children.log_prob, np.float32, (2, 4))
+        assert np.isin(children.node.numpy(), np.arange(*engine.trie.level_start[level + 1 : level + 3])).all()
+        pruned = engine.prune(given, children, level, 2, 0.3)
+        beams, order = pruned.kept, pruned.order.numpy()
+        check(beams.node, np.int32, (2, 2))
+        check(beams.log_prob, np.float32, (2, 2))
+        check(pruned.reward, np.float32, (2, 2))
+        check(pruned.all_rewards, np.float32, (2, 4))
+        assert order.shape == (2, 2)
+        for kept, whole in ((beams.node, children.node), (pruned.reward, pruned.all_rewards)):
+            assert np.array_equal(np.take_along_axis(whole.numpy(), order, 1), kept.numpy())
     nodes, rewards = engine.scan(given, 10**6) or (None, None)
     assert nodes is not None
     assert rewards is not None
     assert nodes.shape == rewards.shape == (2, BUNDLE_ITEMS)
+    assert nodes.dtype == np.int32
+    assert rewards.dtype == np.float32
+
+
+def check(tensor: Tensor, dtype: type, shape: tuple[int, ...]) -> None:
+    assert tensor.numpy().dtype == dtype
+    assert tensor.numpy().shape == shape
 
 
 def test_more_than_there_is_cannot_be_asked_for(engine: OnnxEngine) -> None:
     given = some_context(engine)
-    first = engine.expand(given, engine.root(2), 0, 10**6).children
+    first = engine.expand(given, engine.root(2), 0, 10**6)
     assert first.width == engine.trie.branching(0)
     assert engine.prune(given, first, 0, 10**6, 0.0).kept.width == first.width
 
 
 def test_an_engine_over_a_revision_shares_the_sessions_and_leaves_the_first_alone(engine: OnnxEngine) -> None:
-    gone = engine.bundle.catalogue.ids[:30]
+    gone = tuple(engine.bundle.catalogue.ids[:30])
     before = engine.scan(some_context(engine), BUNDLE_ITEMS)
     other = engine.over(revise(engine.bundle, Change(retire=gone)))
     assert other.model_version.startswith("tiny@1+c1.")
-    assert (engine.model_version, engine.trie.leaf_count[0]) == ("tiny@1", BUNDLE_ITEMS)
+    assert (engine.model_version, engine.trie.items) == ("tiny@1", BUNDLE_ITEMS)
     assert all(other._sessions[name] is session for name, session in engine._sessions.items())
     after, again = other.scan(some_context(other), 10**6), engine.scan(some_context(engine), BUNDLE_ITEMS)
     assert before is not None
@@ -139,7 +152,7 @@ def test_cuda_asked_for_and_absent_is_loud(bundles: Bundles) -> None:
 def test_auto_serves_on_the_cpu_where_cuda_promises_and_fails(
     bundles: Bundles, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(graphs, "choose_device", lambda wanted: "cpu" if wanted == "cpu" else "cuda")
+    monkeypatch.setattr(sessions, "choose_device", lambda wanted: "cpu" if wanted == "cpu" else "cuda")
     fallen = OnnxEngine(load(bundles.inner), "auto", 1)
     assert (fallen.device, fallen.providers) == ("cpu", ("CPUExecutionProvider",))
     assert "serving on the CPU" in caplog.text

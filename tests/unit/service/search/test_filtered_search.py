@@ -14,7 +14,7 @@ from service.filters import Filter, allowed_rows
 from service.items import tokens
 from service.search.guided import Found, search
 from service.search.plan import Level, Plan, Rule
-from service.search.trie import build, legal
+from service.search.trie import Banned, banned, build
 
 ITEMS = 150
 CATALOGUE = named_catalogue(items=ITEMS, depth=3, codes=8, seed=5)
@@ -50,7 +50,7 @@ def test_any_filter_finds_k_legal_items_or_all_there_are(
 ) -> None:
     mask = allowed_rows(CATALOGUE, wanted)
     left = legal_rows(mask, excluded)
-    given_context = context(history, legal(TRIE, excluded, mask))
+    given_context = context(history, banned(TRIE, excluded, mask))
 
     found = rows(search(ENGINE, given_context, plan, k))
     assert len(found) == len(set(found)) == min(k, len(left))
@@ -67,9 +67,9 @@ def legal_rows(mask: Bool | None, excluded: list[int]) -> set[int]:
     return {row for row in range(1, ITEMS + 1) if row not in excluded and (mask is None or mask[row])}
 
 
-def context(history: int, allowed: Bool) -> Context:
+def context(history: int, illegal: Banned) -> Context:
     codes, items, lengths = tokens(CATALOGUE, np.array(HISTORIES[history], np.int32))
-    return ENGINE.context(ENGINE.encode(codes, items, lengths), lengths, allowed[None])
+    return ENGINE.context(ENGINE.encode(codes, items, lengths), lengths, [illegal])
 
 
 @cache
@@ -80,7 +80,7 @@ def scores_alone(history: int) -> dict[int, float]:
 
 def score_alone(history: int, row: int) -> float:
     only: NDArray[np.bool_] = np.arange(ITEMS + 1) == row
-    found = search(ENGINE, context(history, legal(TRIE, (), only)), Plan.uniform(3, 1, 1, rule=RULE), 1)
+    found = search(ENGINE, context(history, banned(TRIE, (), only)), Plan.uniform(3, 1, 1, rule=RULE), 1)
     assert rows(found) == [row]
     return float(found.score[0, 0])
 

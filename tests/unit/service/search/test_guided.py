@@ -8,9 +8,10 @@ from made import made_catalogue
 
 from service.engine.fake import FakeEngine
 from service.engine.protocol import Context
+from service.explain import codes_of
 from service.search.guided import Deadline, Found, search
 from service.search.plan import Level, Plan, Rule
-from service.search.trie import build, legal
+from service.search.trie import banned, build
 
 CATALOGUE = made_catalogue(items=150, depth=3, codes=8, seed=5)
 TRIE = build(CATALOGUE.sids)
@@ -22,8 +23,8 @@ def context(*histories: list[int], excluded: tuple[int, ...] = ()) -> Context:
     lengths = np.array([len(rows) for rows in histories], np.int32)
     items = np.array([[*rows, *[0] * (int(lengths.max()) - len(rows))] for rows in histories], np.int32)
     codes = np.where(items[..., None] > 0, CATALOGUE.sids[items - 1], 0).astype(np.int32)
-    masks = np.stack([legal(TRIE, [*rows, *excluded]) for rows in histories])
-    return ENGINE.context(ENGINE.encode(codes, items, lengths), lengths, masks)
+    illegal = [banned(TRIE, [*rows, *excluded]) for rows in histories]
+    return ENGINE.context(ENGINE.encode(codes, items, lengths), lengths, illegal)
 
 
 def rows(found: Found, row: int = 0) -> list[int]:
@@ -50,7 +51,7 @@ def test_lists_are_valid_distinct_unseen_and_in_order(plan: Plan) -> None:
         assert len(listed) == len(set(listed)) == 7
         assert not {*history, 11} & set(listed)
         assert np.all(np.diff(found.score[row]) <= 0)
-        assert np.array_equal(CATALOGUE.sids[np.array(listed) - 1], found.prefix[row])
+        assert np.array_equal(CATALOGUE.sids[np.array(listed) - 1], codes_of(TRIE, found.node[row], 3))
 
 
 def test_the_score_is_reward_plus_weighted_log_probability() -> None:
@@ -67,7 +68,7 @@ def test_prefixes_are_kept_by_their_own_weight() -> None:
     given = context([1, 2])
     found = search(ENGINE, given, Plan.uniform(3, 8, 24, rule=Rule(leaf=0.5, prefix=2.0)), 8)
     for step, weight in zip(found.steps, (2.0, 2.0, 0.5), strict=True):
-        kept = ENGINE.prune(given, step.expansion.children, step.level, 8, weight).kept
+        kept = ENGINE.prune(given, step.children, step.level, 8, weight).kept
         assert np.array_equal(step.kept.node.numpy(), kept.node.numpy())
 
 
@@ -75,7 +76,7 @@ def test_every_level_is_told_as_it_happened() -> None:
     plan = Plan((Level(4, 9), Level(6, 12), Level(8, 30)))
     found = search(ENGINE, context([1, 2]), plan, 3, Deadline(clock=ticking(*np.arange(20.0).tolist())))
     assert [step.level for step in found.steps] == [0, 1, 2]
-    assert [step.expansion.children.width for step in found.steps] == [8, 12, 30]  # the root has 8 children
+    assert [step.children.width for step in found.steps] == [8, 12, 30]  # the root has 8 children
     assert [step.kept.width for step in found.steps] == [4, 6, 8]
     assert all((step.expand_s, step.prune_s) == (1, 1) for step in found.steps)
     assert not found.degraded
@@ -94,7 +95,7 @@ def test_past_the_deadline_the_rest_runs_at_the_floor(late_from: int, wanted: li
     moments = [0.0] * (3 + 4 * (late_from - 1)) + [9.0]
     wide = Plan((Level(24, 24), Level(8, 24), Level(8, 24)))
     found = search(ENGINE, context([1, 2], [3]), wide, 7, Deadline(5.0, ticking(*moments)))
-    asked = [step.expansion.children.width for step in found.steps]
+    asked = [step.children.width for step in found.steps]
     assert asked == [min(8, wanted[0]), *wanted[1:]]
     assert [step.pruned is None for step in found.steps] == [n >= late_from for n in range(3)]
     assert found.degraded == (late_from < 3)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.engine.protocol import Beams, Expansion, HostTensor, Pruned
+from service.engine.protocol import Beams, HostTensor, Pruned
 from service.search.guided import Step
 from service.search.spent import LevelSpent, entropy, spent
 
@@ -17,18 +17,17 @@ INF = float("inf")
 def beams(log_prob: list[list[float]]) -> Beams:
     values = np.array(log_prob, np.float32)
     node = np.zeros(values.shape, np.int32)
-    return Beams(HostTensor(node), HostTensor(node[..., None]), HostTensor(values), values.shape[1])
+    return Beams(HostTensor(node), HostTensor(values), values.shape[1])
 
 
 def level(log_prob: list[list[float]], reward: list[list[float]] | None, order: list[list[int]]) -> Step:
     children, chosen = beams(log_prob), np.array(order, np.int32)
-    expansion = Expansion(children, HostTensor(np.zeros_like(chosen)))
     if reward is None:
-        return Step(1, expansion, None, 0.0, 0.0)
+        return Step(1, children, None, 0.0, 0.0)
     kept = beams(np.take_along_axis(np.array(log_prob), chosen, 1).tolist())
     rewards = np.array(reward, np.float32)
     best = HostTensor(np.take_along_axis(rewards, chosen, 1))
-    return Step(1, expansion, Pruned(kept, HostTensor(chosen), best, HostTensor(rewards)), 0.0, 0.0)
+    return Step(1, children, Pruned(kept, HostTensor(chosen), best, HostTensor(rewards)), 0.0, 0.0)
 
 
 def test_rescued_is_kept_beyond_the_beam_of_the_same_width() -> None:

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from made import made_catalogue
 
 from service.engine.fake import FakeEngine
+from service.engine.protocol import Context
 from service.search.guided import Deadline, Found, search
 from service.search.plan import Plan, Rule
 from service.search.spent import spent
-from service.search.staged import Inputs, begin, descend, first_level
-from service.search.trie import build, legal
+from service.search.staged import begin, descend, first_level
+from service.search.trie import banned, build
 
 CATALOGUE = made_catalogue(items=150, depth=3, codes=8, seed=5)
 TRIE = build(CATALOGUE.sids)
@@ -31,21 +32,21 @@ def never() -> float:
     return 0.0
 
 
-def batch(histories: Sequence[list[int]], excluded: Sequence[list[int]] = ()) -> Inputs:
+def batch(histories: Sequence[list[int]], excluded: Sequence[list[int]] = ()) -> Context:
     lengths = np.array([len(rows) for rows in histories], np.int32)
     items = np.array([[*rows, *[0] * (int(lengths.max()) - len(rows))] for rows in histories], np.int32)
     codes = np.where(items[..., None] > 0, CATALOGUE.sids[items - 1], 0).astype(np.int32)
     more = excluded or [[]] * len(histories)
-    masks = np.stack([legal(TRIE, [*rows, *others]) for rows, others in zip(histories, more, strict=True)])
-    return Inputs(ENGINE.encode(codes, items, lengths), lengths, masks)
+    illegal = [banned(TRIE, [*rows, *others]) for rows, others in zip(histories, more, strict=True)]
+    return ENGINE.context(ENGINE.encode(codes, items, lengths), lengths, illegal)
 
 
 def together(
-    inputs: Inputs, plans: Sequence[Plan], k: int, deadlines: Sequence[Deadline] | None = None
+    inputs: Context, plans: Sequence[Plan], k: int, deadlines: Sequence[Deadline] | None = None
 ) -> dict[int, tuple[Found, int]]:
     """row → its search and its place in it."""
     rows = range(len(plans))
-    first = first_level(ENGINE, inputs.context(ENGINE, rows), TRIE.branching(0), True, never)
+    first = first_level(ENGINE, ENGINE.take(inputs, rows), TRIE.branching(0), True, never)
     found: dict[int, tuple[Found, int]] = {}
     for plan in set(plans):
         members = [row for row in rows if plans[row] == plan]
@@ -55,13 +56,12 @@ def together(
     return found
 
 
-def alone(inputs: Inputs, row: int, plan: Plan, k: int) -> Found:
-    return search(ENGINE, inputs.context(ENGINE, [row]), plan, k)
+def alone(inputs: Context, row: int, plan: Plan, k: int) -> Found:
+    return search(ENGINE, ENGINE.take(inputs, [row]), plan, k)
 
 
 def assert_same(found: Found, place: int, single: Found) -> None:
     assert np.array_equal(found.node[place], single.node[0])
-    assert np.array_equal(found.prefix[place], single.prefix[0])
     assert np.allclose(found.score[place], single.score[0], atol=1e-6)
     assert [spent(step)[place] for step in found.steps] == [spent(step)[0] for step in single.steps]
 
@@ -113,6 +113,6 @@ def test_a_hurried_row_finds_what_a_late_search_alone_finds() -> None:
     inputs = batch([[1, 2], [3]])
     late = Deadline(0.5, lambda: 1.0)
     found, place = together(inputs, [PLANS[0]] * 2, 4, [late, Deadline()])[0]
-    single = search(ENGINE, inputs.context(ENGINE, [0]), PLANS[0], 4, late)
+    single = search(ENGINE, ENGINE.take(inputs, [0]), PLANS[0], 4, late)
     assert single.degraded
     assert_same(found, place, single)
