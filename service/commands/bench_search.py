@@ -1,0 +1,64 @@
+"""promise bench peers, engine, …: the search itself, without the service around it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from service.settings import SHIPPED_BUNDLE
+
+Json = Annotated[bool, typer.Option("--json", help="Standard output holds one JSON object and nothing else.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Make these programs sub-commands of `app`."""
+    for command in (peers, engine, gpu):
+        app.command()(command)
+
+
+def peers(
+    rounds: Annotated[int, typer.Option(help="Interleaved rounds A B A B.")] = 7,
+    requests: Annotated[int, typer.Option(help="Requests a round.")] = 20,
+    beam: Annotated[int, typer.Option(help="K' = the peers' beam.")] = 50,
+    k_plus: Annotated[int, typer.Option(help="K+ of our guided search.")] = 200,
+    codes: Annotated[int, typer.Option(help="Codes an item.")] = 3,
+    prm: Annotated[str, typer.Option(help="PRM form: inner or cross.")] = "inner",
+    index_url: Annotated[str, typer.Option(help="One more package index, such as that of torch's CPU builds.")] = "",
+    fresh: Annotated[bool, typer.Option(help="Build the peers' environments anew.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="End with one JSON object holding `ratios`.")] = False,
+) -> None:
+    """One core, batch 1, cold encode: ours with PRM against Hugging Face generate with a prefix function."""
+    from loadtest.bench.peers import run_peers
+
+    run_peers(rounds, requests, beam, k_plus, codes, json_output=as_json, fresh=fresh, index_url=index_url, prm=prm)
+
+
+def engine(
+    bundle: Annotated[Path | None, typer.Option(help="Bundle folder; absent: random weights of --size.")] = None,
+    size: Annotated[str, typer.Option(help="Model sizes without --bundle: tiger or large.")] = "tiger",
+    history: Annotated[int, typer.Option(help="Items of every history.")] = 20,
+    rounds: Annotated[int, typer.Option(help="Rounds in which all cases take turns.")] = 5,
+    calls: Annotated[int, typer.Option(help="Calls of a round at K' = 50, batch 1; others in proportion.")] = 40,
+    prm: Annotated[str, typer.Option(help="PRM form without --bundle: inner or cross.")] = "inner",
+    profile: Annotated[bool, typer.Option(help="Also where the time goes, by operator.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Every stage, tier and batch against the machine's own matrix products, and against a plain beam."""
+    from loadtest.bench.engine import run_engine
+
+    run_engine(bundle, size, history, rounds, calls, prm=prm, profile=profile, json_output=as_json)
+
+
+def gpu(
+    bundle: Annotated[Path, typer.Option(help="Bundle folder.")] = SHIPPED_BUNDLE,
+    tiger: Annotated[Path | None, typer.Option(help="Bundle of TIGER's size; absent: one is made.")] = None,
+    rounds: Annotated[int, typer.Option(help="Rounds in which all cases take turns.")] = 5,
+    calls: Annotated[int, typer.Option(help="Calls of every case in a round, a call being a batch.")] = 60,
+    compared: Annotated[int, typer.Option(help="Lists of every tier compared with the CPU's.")] = 200,
+    seed: Annotated[int, typer.Option(help="Seed of the made histories.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """A CUDA device at 50/200 and 1000/4000, batches 1, 8, 32: latency, requests a second, agreement with the CPU."""
+    from loadtest.bench.gpu import Work, run_gpu
+
+    run_gpu(bundle, Work(rounds, calls, compared=compared), tiger, seed, json_output=as_json)
