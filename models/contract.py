@@ -17,6 +17,7 @@ CONTRACT_VERSION = 2
 
 MANIFEST = "manifest.json"
 TABLES = "tables.npz"
+LONG = 256  # history limit from which on a bundle has EXTEND: an encoding is then worth extending
 CATALOGUE = "catalogue.npz"
 
 Form = Literal["inner", "cross"]
@@ -36,6 +37,14 @@ ENCODER = GraphSignature(
     # codes int32 [B,T,d]; items int32 [B,T], 0 = no learned row or padding; item_rows f16 [I+1,D], row 0 zero
     ("codes", "items", "item_rows"),
     ("memory",),  # f16 [B,T,D]: rounded once, so that a cached and a fresh encoding are the same bits
+)
+
+EXTEND = GraphSignature(
+    "extend.onnx",  # optional: a bundle has it if its manifest lists it
+    # of N new items: codes int32 [B,N,d], items int32 [B,N]; item_rows as in the encoder; then read_0 … f16 [B,T0,D],
+    # what each layer read of the T0 items before them
+    ("codes", "items", "item_rows"),
+    ("states",),  # f16 [B,(L+1)*N,D] of the new items: what each of the L layers read, one after the other, then memory
 )
 
 CONTEXT = GraphSignature(
@@ -95,6 +104,16 @@ def seen(owner: str, layers: int) -> tuple[str, ...]:
 def prm_contexts(depth: int) -> tuple[str, ...]:
     """Names of the inner PRM's contexts f32 [B,1,D], one per depth."""
     return tuple(f"prm_context_{level}" for level in range(depth))
+
+
+def reads(layers: int) -> tuple[str, ...]:
+    """Names of what every layer of the encoder read of the items before."""
+    return tuple(f"read_{layer}" for layer in range(layers))
+
+
+def extend(layers: int) -> GraphSignature:
+    """EXTEND of an encoder of so many layers."""
+    return replace(EXTEND, inputs=EXTEND.inputs + reads(layers))
 
 
 def context(layers: int, depth: int, form: Form) -> GraphSignature:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from models import contract
 from models.graphs.context import context_graph
 from models.graphs.encoder import encoder_graph
+from models.graphs.extend import extend_graph
 from models.graphs.generator import generator_graph
 from models.graphs.prm import prm_graph, scan_graph
 from models.listing import Listing
@@ -75,6 +76,8 @@ def write_bundle(
 def graphs(network: Promise, form: PrmForm) -> Iterator[tuple[str, onnx.ModelProto]]:
     """File and graph of everything this form of the PRM needs."""
     yield contract.ENCODER.file, encoder_graph(network)
+    if network.recipe.history >= contract.LONG:
+        yield contract.EXTEND.file, extend_graph(network)
     yield contract.CONTEXT.file, context_graph(network, form)
     for level in range(1, network.catalogue.depth):
         yield contract.generator(len(network.decoder.blocks), level).file, generator_graph(network, level)

@@ -37,6 +37,8 @@ def check_parity(folder: Path, network: Promise, form: Form, seed: int = 0) -> f
     checked = _Parity(folder, network, form, torch.Generator().manual_seed(seed))
     history = network.recipe.history
     worst = [checked.encoder(length) for length in range(1, history + 1)]
+    if (folder / contract.EXTEND.file).exists():
+        worst += [checked.extension(length, new) for length in (5, history) for new in (1, 2, 5)]
     for length in sorted({1, 2, history}):
         worst.extend(checked.search(length))
     return max(worst)
@@ -66,6 +68,21 @@ class _Parity:
         feeds = {"codes": codes.int().numpy(), "items": items.int().numpy(), "item_rows": rows.numpy()}
         wanted = reference.encode(self.network, codes, items, rows)
         return _difference("encoder.onnx", "memory", self.run(contract.ENCODER, feeds)["memory"], wanted)
+
+    def extension(self, length: int, new: int) -> float:
+        """All but the newest items from nothing, then those, against the whole encoding."""
+        items = torch.randint(0, self.network.catalogue.items + 1, (2, length), generator=self.random)
+        codes, rows = self.network.catalogue.sids[items], self.network.features.rows(self.network.catalogue).half()
+        layers = self.network.recipe.encoder_layers
+        states = np.zeros((2, layers + 1, 0, self.network.recipe.width), np.float16)
+        for part in filter(len, np.split(np.arange(length), [length - new])):
+            feeds = {"codes": codes[:, part].int().numpy(), "items": items[:, part].int().numpy()}
+            before = {name: states[:, at].copy() for at, name in enumerate(contract.reads(layers))}
+            made = self.run(contract.extend(layers), feeds | before | {"item_rows": rows.numpy()})["states"]
+            states = np.concatenate([states, made.reshape(2, layers + 1, len(part), -1)], axis=2)
+        wanted = reference.encode(self.network, codes, items, rows)
+        # Rows that were kept in fp16 are rounded too: as much again.
+        return _difference("extend.onnx", "states", states[:, -1], wanted, TOLERANCE + 2 * FP16_ROUNDING)
 
     def search(self, length: int) -> Iterator[float]:
         """Context, then every level of generator and PRM over it, then the scan."""
@@ -204,7 +221,7 @@ def _prefixes(trie: dict[str, Any], node: NDArray[np.int64], level: int, depth: 
     return prefix
 
 
-def _difference(file: str, name: str, onnx: NDArray[Any], torch_value: Tensor) -> float:
+def _difference(file: str, name: str, onnx: NDArray[Any], torch_value: Tensor, tolerance: float = TOLERANCE) -> float:
     wanted = torch_value.numpy()
     if onnx.dtype != wanted.dtype or onnx.shape != wanted.shape:
         raise ParityError(f"{file}: '{name}' is {onnx.dtype}{onnx.shape}, PyTorch gives {wanted.dtype}{wanted.shape}")
@@ -215,7 +232,7 @@ def _difference(file: str, name: str, onnx: NDArray[Any], torch_value: Tensor) -
     finite = np.isfinite(wanted)
     a, b = onnx[finite].astype(np.float64), wanted[finite].astype(np.float64)
     gap = np.abs(a - b) / np.maximum(1.0, np.abs(b))
-    allowed = TOLERANCE + (2 * FP16_ROUNDING if onnx.dtype == np.float16 else 0.0)
+    allowed = tolerance + (2 * FP16_ROUNDING if onnx.dtype == np.float16 else 0.0)
     worst = float(gap.max(initial=0.0))
     if not np.array_equal(finite, np.isfinite(onnx)) or worst > allowed:
         raise ParityError(f"{file}: '{name}' differs from PyTorch by {worst:.2e}, more than {allowed:.2e}")

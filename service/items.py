@@ -25,10 +25,14 @@ class History:
     stored: bool = False
 
 
-def resolve(catalogue: Catalogue, ids: Sequence[str], limit: int) -> History:
-    """Look ids up, oldest first; unknown ones are skipped and counted, and so are those beyond the newest `limit`."""
+def resolve(catalogue: Catalogue, ids: Sequence[str], limit: int, block: int = 1) -> History:
+    """Look ids up, oldest first; unknown ones are skipped and counted, and so are those beyond the newest `limit`.
+
+    The oldest are left out by whole blocks: the items read then begin with the same one for `block` events.
+    """
     known = rows_of(catalogue, ids)
-    newest = np.asarray(known[-limit:], np.int32)
+    left_out = -(-max(0, len(known) - limit) // block) * block
+    newest = np.asarray(known[left_out:], np.int32)
     return History(newest, frozenset(known), len(ids) - len(known), len(known) - len(newest))
 
 

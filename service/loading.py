@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from models.manifest import Walk
 from service.budget.controller import Controller
@@ -9,7 +10,7 @@ from service.budget.cost import Costs
 from service.budget.difficulty import Gauge
 from service.budget.ladder import AUTO, WALK, Ladder
 from service.engine.bundle import Bundle, BundleError, Catalogue, load
-from service.engine.protocol import Engine
+from service.engine.protocol import Engine, Extension
 from service.engine.revision import Change, revise
 from service.errors import StartError
 from service.search.plan import Rule
@@ -18,6 +19,9 @@ from service.searcher import Searcher
 from service.served import Served
 from service.settings import Settings
 from service.tasks import Encodings
+
+if TYPE_CHECKING:
+    from service.engine.graphs import OnnxEngine
 
 EVERY = Walk(tiers=WALK)  # for bundles that validated no walk of their own
 
@@ -37,6 +41,7 @@ class Model:
     encoder: str = ""
     auto: Walk = EVERY
     bundle: Bundle | None = None
+    extension: Extension | None = None
 
 
 @dataclass(frozen=True)
@@ -109,6 +114,7 @@ class Loader:
                 encodings=self.encodings,
                 encoder=model.encoder,
                 gauge=_gauge(model.auto) if controller.has_thresholds else None,
+                extension=model.extension,
             ),
             history_limit=model.history_limit,
             encoder=model.encoder,
@@ -131,7 +137,7 @@ def load_model(folder: Path, settings: Settings) -> Model:
     return _model(bundle, OnnxEngine(bundle, settings.device, settings.threads))
 
 
-def _model(bundle: Bundle, engine: Engine) -> Model:
+def _model(bundle: Bundle, engine: "OnnxEngine") -> Model:
     manifest = bundle.manifest
     return Model(
         name=manifest.name,
@@ -145,4 +151,5 @@ def _model(bundle: Bundle, engine: Engine) -> Model:
         encoder=bundle.encoder_digest,
         auto=manifest.auto or EVERY,
         bundle=bundle,
+        extension=engine.extension,
     )

@@ -173,7 +173,7 @@ class Recommender:
         terms = self._terms(ask, assignments.overrides, served)
         wanted = allowed_rows(served.catalogue, ask.filter) if ask.filter else None
         ids, stored, lost = await self._history(ask)
-        history = replace(resolve(served.catalogue, ids, served.history_limit), stored=stored)
+        history = replace(resolve(served.catalogue, ids, served.history_limit, served.history_block), stored=stored)
         excluded = frozenset(rows_of(served.catalogue, ask.exclude)) | (history.seen if ask.exclude_seen else set())
         case = _Case(ask, terms, served, history, excluded, wanted)
         if not len(history.rows):

@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from service.budget.cost import LEVEL1
 from service.budget.difficulty import Gauge
 from service.budget.ladder import AUTO, Choice, Ladder
 from service.engine.bundle import Catalogue
-from service.engine.protocol import F16, F32, I32, Context, Engine
+from service.engine.protocol import F16, F32, I32, Context, Engine, Extension
 from service.items import tokens
 from service.search import staged
 from service.search.guided import Found
@@ -24,6 +24,8 @@ from service.search.spent import LevelSpent, spent
 from service.search.staged import FirstLevel
 from service.search.trie import Trie
 from service.tasks import Encodings, Outcome, Reply, Scored, Task
+
+NEWEST = 5  # events since the last visit, at most, over which a cached encoding is looked for
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +43,7 @@ class Searcher:
     encodings: Encodings
     encoder: str
     gauge: Gauge | None
+    extension: Extension | None = None
 
     def run(self, replies: Sequence[Reply], backlog: int) -> None:
         """Deliver an outcome to every reply, the cheapest tiers first; `backlog` requests wait behind these."""
@@ -57,13 +60,33 @@ class Searcher:
         missing = {task.key: task.rows for task in tasks if task.key not in known}
         fresh: dict[bytes, F16] = {}
         if missing:
-            codes, items, lengths = zip(*(tokens(self.catalogue, rows) for rows in missing.values()), strict=True)
-            made = self.engine.encode(_pad(codes), _pad(items), np.concatenate(lengths))
-            fresh = {key: made[at, : len(rows)].copy() for at, (key, rows) in enumerate(missing.items())}
+            fresh = self._whole(missing) if self.extension is None else self._grown(missing, self.extension)
             for key, memory in fresh.items():
                 self.encodings.keep(key, memory, self.encoder)
         known |= fresh
         return [known[task.key] for task in tasks], fresh
+
+    def _whole(self, missing: Mapping[bytes, I32]) -> dict[bytes, F16]:
+        """All of them in one batch."""
+        codes, items, lengths = zip(*(tokens(self.catalogue, rows) for rows in missing.values()), strict=True)
+        made = self.engine.encode(_pad(codes), _pad(items), np.concatenate(lengths))
+        return {key: made[at, : len(rows)].copy() for at, (key, rows) in enumerate(missing.items())}
+
+    def _grown(self, missing: Mapping[bytes, I32], extension: Extension) -> dict[bytes, F16]:
+        """One by one, over the cached encoding of all but the newest items where there is one."""
+        made = {}
+        for key, rows in missing.items():
+            codes, items, _ = (part[0] for part in tokens(self.catalogue, rows))
+            made[key] = extension.encode(codes, items, self._before(codes, items))
+        return made
+
+    def _before(self, codes: I32, items: I32) -> F16 | None:
+        """What memory has of this history as it was at the last visit."""
+        for end in range(len(items) - 1, max(0, len(items) - 1 - NEWEST), -1):
+            found = self.encodings.peek(self.encodings.key(self.encoder, codes[:end], items[:end]), self.encoder)
+            if found is not None:
+                return found
+        return None
 
 
 class _Batch:
@@ -74,6 +97,8 @@ class _Batch:
         self.tasks = [reply.job for reply in replies]
         started = time.perf_counter()
         memories, self.fresh = searcher.encode(self.tasks)
+        if searcher.extension is not None:
+            memories = [searcher.extension.memory(encoding) for encoding in memories]
         self.seconds = {"encode": time.perf_counter() - started} if self.fresh else {}
         lengths = np.array([len(memory) for memory in memories], np.int32)
         padded = _pad([memory[None] for memory in memories])

@@ -32,5 +32,10 @@ class Served:
     bundle: Bundle | None = None
 
     @property
+    def history_block(self) -> int:
+        """Items by which its window of newest items slides: more than one where encodings can grow."""
+        return max(1, self.history_limit // 4) if self.searcher.extension else 1
+
+    @property
     def tag(self) -> str:
         return f"{self.name}@{self.version}"

@@ -15,7 +15,10 @@ from models.network import Promise
 def encoder_graph(network: Promise) -> onnx.ModelProto:
     """models.contract.ENCODER."""
     b = Builder()
-    x = _tokens(b, network)
+    positions = b.constant(network.encoder.position * network.encoder.scale)
+    items = tokens(b, network)
+    length = b("Shape", "items", start=1, end=2)
+    x = b("Add", items, b("Slice", positions, b.ints(0), length, b.ints(0)))
     layers = cast(list[EncoderBlock], list(network.encoder.blocks))
     normed = blocks.norm(b, x, layers[0].norm1)
     for number, block in enumerate(layers):
@@ -25,8 +28,8 @@ def encoder_graph(network: Promise) -> onnx.ModelProto:
     return b.model(contract.ENCODER.file)
 
 
-def _tokens(b: Builder, network: Promise) -> Value:
-    """(item row + sum of code embeddings + position) · √D [B,T,D]; the scale is part of the constants."""
+def tokens(b: Builder, network: Promise) -> Value:
+    """(item row + sum of code embeddings) · √D [B,T,D]; the scale is part of the constants."""
     features, encoder, depth = network.features, network.encoder, network.catalogue.depth
     codes, items = b.input("codes", I32, "B", "T", depth), b.input("items", I32, "B", "T")
     rows = b.input("item_rows", F16, "I", network.recipe.width)
@@ -34,6 +37,4 @@ def _tokens(b: Builder, network: Promise) -> Value:
     by_code = b("Gather", b.constant(features.codes * encoder.scale), b("Add", codes, first))
     sums = b("ReduceSum", by_code, b.ints(2), keepdims=0)
     learned = b("Mul", b("Cast", b("Gather", rows, items), to=F32), b.constant(encoder.scale))
-    length = b("Shape", items, start=1, end=2)
-    positions = b("Slice", b.constant(encoder.position * encoder.scale), b.ints(0), length, b.ints(0))
-    return b("Add", b("Add", learned, sums), positions)
+    return b("Add", learned, sums)

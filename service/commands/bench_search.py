@@ -12,7 +12,7 @@ Json = Annotated[bool, typer.Option("--json", help="Standard output holds one JS
 
 def add_to(app: typer.Typer) -> None:
     """Make these programs sub-commands of `app`."""
-    for command in (peers, engine, gpu):
+    for command in (peers, engine, histories, gpu):
         app.command()(command)
 
 
@@ -62,3 +62,17 @@ def gpu(
     from loadtest.bench.gpu import Work, run_gpu
 
     run_gpu(bundle, Work(rounds, calls, compared=compared), tiger, seed, json_output=as_json)
+
+
+def histories(
+    limits: Annotated[str, typer.Option(help="History limits in items, separated by commas.")] = "50,256,1024",
+    new: Annotated[str, typer.Option(help="Events since the last visit, separated by commas.")] = "1,5",
+    at_limit: Annotated[float, typer.Option(help="Share of visits by users whose window is full.")] = 0.5,
+    rounds: Annotated[int, typer.Option(help="Interleaved rounds.")] = 7,
+    seed: Annotated[int, typer.Option(help="Seed of the histories.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Encoding a long history whole against extending a cached encoding by its newest events, on one core."""
+    from loadtest.bench.histories import Plan, numbers, run_histories
+
+    run_histories(Plan(numbers(limits), numbers(new), at_limit, rounds), seed=seed, json_output=as_json)

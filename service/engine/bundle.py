@@ -96,7 +96,8 @@ class Bundle:
     @property
     def encoder_digest(self) -> str:
         """Names what an encoding depends on beside the history: the encoder and the learned tables; 32 hex digits."""
-        hashes = (self.manifest.files[name] for name in (contract.ENCODER.file, contract.TABLES))
+        names = (contract.ENCODER.file, contract.TABLES, contract.EXTEND.file)  # with the last an encoding is longer
+        hashes = (self.manifest.files[name] for name in names if name in self.manifest.files)
         return hashlib.blake2b("".join(hashes).encode(), digest_size=16).hexdigest()
 
     def graph(self, signature: contract.GraphSignature) -> Path:
@@ -182,7 +183,7 @@ def _catalogue(file: Path, manifest: Manifest) -> Catalogue:
             brands=tuple(map(str, arrays["brands"])),
             brand=arrays["brand"].astype(np.int32),
             samples=tuple(tuple(ids[row - 1] for row in rows) for rows in histories),
-            by_popularity=most_popular(popularity, np.arange(1, len(ids) + 1, dtype=np.int32)),
+            by_popularity=most_popular(popularity, np.ones(len(ids), np.bool_)),
         )
     except (KeyError, ValueError, IndexError) as error:
         raise BundleError(f"{file}: a column is missing or malformed ({error}).") from error
@@ -195,14 +196,20 @@ def _catalogue(file: Path, manifest: Manifest) -> Catalogue:
     return catalogue
 
 
-def most_popular(popularity: I32, rows: I32 | NDArray[np.intp]) -> I32:
-    """These rows (1-based, ascending), most popular first; equally popular ones by row."""
-    keys = np.empty(len(rows), np.int64)
-    for at in range(0, len(rows), AT_ONCE):
-        part = rows[at : at + AT_ONCE]
-        keys[at : at + AT_ONCE] = popularity.take(part - 1) * np.int64(-(1 << 32)) + part
+def most_popular(popularity: I32, on_offer: NDArray[np.generic]) -> I32:
+    """Rows (1-based) of the items that are true in on_offer [I], most popular first; equally popular ones by row."""
+    keys, count = np.empty(len(popularity), np.int64), 0
+    for at in range(0, len(popularity), AT_ONCE):
+        places = at + np.flatnonzero(on_offer[at : at + AT_ONCE])
+        found = keys[count : count + len(places)]
+        np.multiply(popularity.take(places), -(1 << 32), out=found)
+        found += places
+        count += len(places)
+    keys = keys[:count]
     keys.sort()  # one integer an item: the quickest of sorts does
-    return keys.astype(np.int32)  # its lower half
+    rows: I32 = keys.astype(np.int32)  # its lower half
+    rows += 1
+    return rows
 
 
 def _tables(file: Path, manifest: Manifest, trie: Trie) -> Tables:

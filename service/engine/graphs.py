@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from models import contract
 from service.engine.bundle import Bundle
+from service.engine.extension import GraphExtension
 from service.engine.held import constants
 from service.engine.masks import masks, slots
 from service.engine.opened import Opened, last_of, mask_of
@@ -61,9 +62,11 @@ class OnnxEngine:
         held, graphs = constants(bundle, self._put), signatures(manifest)
         self._graphs = {x.file: Graph(self._sessions[x.file], x, self.device, held[x.file]) for x in graphs}
         self._encoder, self._context, *generators, self._prm = (
-            self._graphs[graph.file] for graph in graphs if graph is not contract.SCAN
+            self._graphs[x.file] for x in graphs if x.file not in (contract.SCAN.file, contract.EXTEND.file)
         )
         self._generators = dict(enumerate(generators, start=1))
+        longer, dims = self._graphs.get(contract.EXTEND.file), manifest.dims
+        self.extension = GraphExtension(longer, self._put, dims.encoder_layers, dims.width) if longer else None
 
     def encode(self, codes: I32, items: I32, lengths: I32) -> F16:
         """Encode histories: codes [B,T,d], items [B,T], lengths [B] → memory [B,T,D] on the host, for the cache."""

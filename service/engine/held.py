@@ -16,8 +16,10 @@ def constants(bundle: Bundle, put: Callable[[NDArray[Any]], Any]) -> dict[str, d
     """Device tensors by graph file and input name; what several graphs read is put there once."""
     manifest, tables, trie = bundle.manifest, bundle.tables, bundle.trie
     first = slice(1, int(trie.level_start[2]))
+    item_rows = {"item_rows": put(tables.item_rows)}
     held: dict[str, dict[str, Any]] = {
-        contract.ENCODER.file: {"item_rows": put(tables.item_rows)},
+        contract.ENCODER.file: item_rows,
+        contract.EXTEND.file: item_rows,
         contract.CONTEXT.file: {
             "first_rows": put(tables.rows[tables.row[first]].astype(np.float32)),
             "first_code": put(trie.code[first]),

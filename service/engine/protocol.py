@@ -108,3 +108,15 @@ class Engine(Protocol):
     def scan(self, context: Context, k: int) -> tuple[I32, F32] | None:
         """Exact ranking of all leaves: nodes and rewards [B,k] on the host; None where the PRM's form forbids it."""
         ...
+
+
+class Extension(Protocol):
+    """Encodings that can grow, where a bundle has the graph: [(L+1)*T,D], more than the memory alone."""
+
+    def encode(self, codes: I32, items: I32, before: F16 | None) -> F16:
+        """Codes [T,d] and items [T], the encoding of the first of them if there is one → encoding [(L+1)*T,D]."""
+        ...
+
+    def memory(self, encoding: F16) -> F16:
+        """The memory [T,D] in an encoding."""
+        ...

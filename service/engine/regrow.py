@@ -21,7 +21,7 @@ I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
 
 NEIGHBOURS = 32  # at most so many, evenly spread, stand for all of them
-AT_ONCE = 128  # new rows worked out at a time
+AT_ONCE, GATHERED = 128, 1 << 17  # new rows worked out, numbers moved at a time
 
 
 def tables_for(trie: Trie, now: Tables, now_trie: Trie, learned: Tables, learned_trie: Trie) -> Tables:
@@ -31,7 +31,7 @@ def tables_for(trie: Trie, now: Tables, now_trie: Trie, learned: Tables, learned
     nearest ancestor that was learned, retired items too, so that a row does not depend on the order of changes.
     """
     kept = learned_nodes(trie, now_trie)
-    row, rows = now.row.take(kept), now.rows
+    row, rows = _gathered(now.row, kept), now.rows
     new = 1 + np.flatnonzero(kept[1:] == 0)
     known = _known(trie, new, learned_trie)
     row[new] = learned.row.take(known)
@@ -50,7 +50,7 @@ def learned_nodes(trie: Trie, learned: Trie) -> I32:
     old, starts = np.zeros(trie.nodes, np.int32), trie.level_start.tolist()
     old[trie.first_leaf :] = _leaves(trie.leaf_row, learned)
     for first, end in zip(starts[-3:0:-1], starts[-2:1:-1], strict=True):
-        found = learned.parent.take(old.take(trie.first_child[first:end]))
+        found = _gathered(learned.parent, _gathered(old, trie.first_child[first:end]))
         lost = np.flatnonzero(found == 0)
         found[lost] = learned.find_all(_codes(trie, first + lost))
         old[first:end] = found
@@ -70,9 +70,18 @@ def _known(trie: Trie, nodes: I64, learned: Trie) -> I32:
 
 def _leaves(rows: I32, learned: Trie) -> I32:
     """Leaves of item rows [n]; 0 where `learned` has none."""
-    leaves = learned.row_leaf.take(rows, mode="clip")
+    leaves = _gathered(learned.row_leaf, rows)
     leaves[rows >= len(learned.row_leaf)] = 0
     return leaves
+
+
+def _gathered(values: I32, at: I32) -> I32:
+    """values[at], a part at a time: places are copied to another type first, which for all at once takes memory."""
+    found = np.empty(len(at), np.int32)
+    for start in range(0, len(at), GATHERED):
+        part = slice(start, start + GATHERED)
+        values.take(at[part], out=found[part], mode="clip")
+    return found
 
 
 def _codes(trie: Trie, nodes: I64) -> I32:

@@ -160,7 +160,7 @@ class _Draft:
             category=category,
             brands=brands,
             brand=brand,
-            by_popularity=most_popular(popularity, np.flatnonzero(trie.row_leaf)),
+            by_popularity=most_popular(popularity, trie.row_leaf[1:]),
             added=old.added + added,
         )
 

@@ -45,7 +45,8 @@ def choose_device(wanted: Device) -> Chosen:
 
 def signatures(manifest: Manifest) -> tuple[GraphSignature, ...]:
     """The graphs of a bundle, as its sizes and its form of the PRM make them."""
-    return contract.graphs(manifest.dims.decoder_layers, manifest.depth, manifest.prm)
+    graphs, dims = contract.graphs(manifest.dims.decoder_layers, manifest.depth, manifest.prm), manifest.dims
+    return (*graphs, contract.extend(dims.encoder_layers)) if contract.EXTEND.file in manifest.files else graphs
 
 
 def open_sessions(bundle: Bundle, wanted: Device, threads: int) -> tuple[Chosen, dict[str, Any]]:

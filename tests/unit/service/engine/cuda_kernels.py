@@ -20,6 +20,7 @@ BOOL: Types = frozenset({"bool"})
 KERNELS: dict[tuple[str, str], tuple[Types, ...]] = {
     ("", "Add"): (NUMBERS,),
     ("", "Cast"): (ANY,),
+    ("", "Concat"): (ANY,),
     ("", "Gather"): (ANY, INDEX),
     ("", "GatherElements"): (ANY, INDEX),
     ("", "GatherND"): (FLOATS | INT64 | BOOL, INT64),  # no int32

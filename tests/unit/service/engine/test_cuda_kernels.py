@@ -17,6 +17,7 @@ from tiny import SIZES, Bundles, made_network
 from models import contract, export
 from models.contract import Form
 from models.graphs import builder
+from models.graphs.extend import extend_graph
 from models.graphs.generator import generator_graph
 from service.engine.bundle import read_manifest
 
@@ -103,6 +104,7 @@ def models(bundles: Bundles) -> dict[str, onnx.ModelProto]:
         found |= {f"other {form}/{file}": model for file, model in export.graphs(network, form)}
     with torch.no_grad():
         found["gathered"] = generator_graph(network, 2, gathered=True)
+        found["extend"] = extend_graph(network)
     return found
 
 
