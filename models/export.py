@@ -16,6 +16,7 @@ from models.graphs.encoder import encoder_graph
 from models.graphs.extend import extend_graph
 from models.graphs.generator import generator_graph
 from models.graphs.prm import prm_graph, scan_graph
+from models.graphs.ranges import Ranges
 from models.listing import Listing
 from models.manifest import Dims, Manifest, Provenance, Scoring, sha256
 from models.network import Promise
@@ -37,8 +38,12 @@ def write_bundle(
     setting: str,
     scoring: Scoring,
     metrics: dict[str, float],
+    ranges: Ranges | None = None,
 ) -> Manifest:
-    """Write `folder` whole or not at all: it is made beside and renamed once every file is there and hashed."""
+    """Write `folder` whole or not at all: it is made beside and renamed once every file is there and hashed.
+
+    With `ranges` (models.integers) the products they cover are made in 8-bit integers, once parity holds without.
+    """
     staging = folder.with_name(folder.name + ".partial")
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
@@ -46,6 +51,8 @@ def write_bundle(
     for file, model in graphs(network, form):
         (staging / file).write_bytes(model.SerializeToString())
     check_parity(staging, network, form)
+    for file, model in graphs(network, form, ranges) if ranges else ():
+        (staging / file).write_bytes(model.SerializeToString())
     np.savez(staging / contract.TABLES, allow_pickle=False, **tables(network, form))
     write_catalogue(staging / contract.CATALOGUE, network, listing)
     files = {path.name: sha256(path) for path in sorted(staging.iterdir())}
@@ -62,6 +69,7 @@ def write_bundle(
         prm=form,
         scoring=scoring,
         exact=form == "inner",
+        precision="int8" if ranges else "float32",
         provenance=provenance,
         metrics=metrics,
         files=files,
@@ -73,14 +81,17 @@ def write_bundle(
 
 
 @torch.no_grad()
-def graphs(network: Promise, form: PrmForm) -> Iterator[tuple[str, onnx.ModelProto]]:
+def graphs(network: Promise, form: PrmForm, ranges: Ranges | None = None) -> Iterator[tuple[str, onnx.ModelProto]]:
     """File and graph of everything this form of the PRM needs."""
-    yield contract.ENCODER.file, encoder_graph(network)
+    yield contract.ENCODER.file, encoder_graph(network, ranges)
     if network.recipe.history >= contract.LONG:
         yield contract.EXTEND.file, extend_graph(network)
-    yield contract.CONTEXT.file, context_graph(network, form)
+    yield contract.CONTEXT.file, context_graph(network, form, ranges)
     for level in range(1, network.catalogue.depth):
-        yield contract.generator(len(network.decoder.blocks), level).file, generator_graph(network, level)
+        yield (
+            contract.generator(len(network.decoder.blocks), level).file,
+            generator_graph(network, level, ranges=ranges),
+        )
     yield contract.PRM.file, prm_graph(network, form)
     if form == "inner":
         yield contract.SCAN.file, scan_graph(network)

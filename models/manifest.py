@@ -107,6 +107,7 @@ class Manifest(Strict):
     scoring: Scoring
     auto: Walk | None = None
     exact: bool
+    precision: Literal["float32", "int8"] = "float32"
     provenance: Provenance
     metrics: dict[str, float]
     files: dict[str, str]

@@ -7,6 +7,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from models.graphs import quantised
 from models.graphs.builder import Builder, Value
 from models.layers import Attention, CrossBlock, EncoderBlock, FeedForward, RMSNorm
 
@@ -35,8 +36,17 @@ def norm(b: Builder, x: Value, layer: RMSNorm) -> Value:
     return b("SimplifiedLayerNormalization", x, b.constant(layer.weight), epsilon=1e-6)
 
 
+def product(b: Builder, x: Value, weight: Tensor, given: nn.Module) -> Value:
+    """x [.., K] · weight [K,N], in integers where the inputs of the map `given` have a range."""
+    if given in b.ranges:
+        return quantised.product(b, x, weight, None, b.ranges[given])
+    return b("MatMul", x, b.constant(weight))
+
+
 def feed_forward(b: Builder, x: Value, layer: FeedForward) -> Value:
     """Without the last bias, which the norm that follows adds."""
+    if layer.up in b.ranges:
+        return quantised.feed_forward(b, x, layer, b.ranges)
     hidden = b("MatMul", x, b.constant(layer.up.weight.T))
     if layer.activation == "gelu":
         hidden = b.fused("BiasGelu", hidden, b.constant(layer.up.bias))
@@ -49,9 +59,9 @@ def encoder_block(b: Builder, normed: Value, x: Value, block: EncoderBlock, afte
     """Causal self-attention and feed-forward of x, of which `normed` is norm1; (norm `after` of the result, result)."""
     attend = block.attend
     weights = torch.cat([attend.query.weight, attend.key_value.weight]).T
-    parts = b("Split", b("MatMul", normed, b.constant(weights)), outputs=3, axis=-1, num_outputs=3)
+    parts = b("Split", product(b, normed, weights, attend.query), outputs=3, axis=-1, num_outputs=3)
     looked = b.fused("MultiHeadAttention", *parts, num_heads=attend.heads, unidirectional=1)
-    out = b("MatMul", looked, b.constant(attend.out.weight.T))
+    out = product(b, looked, attend.out.weight.T, attend.out)
     normed, x = b.skip_norm(out, x, b.constant(block.norm2.weight))
     fed = feed_forward(b, normed, block.feed)
     return b.skip_norm(fed, x, b.constant(after.weight), b.constant(block.feed.down.bias))
@@ -99,7 +109,7 @@ def see(b: Builder, memory: Value, blocks: list[CrossBlock], history: int) -> li
     attend, folded = blocks[0].attend, folds(blocks[0].attend, history)
     weights = [folded_weights(x.attend) if folded else x.attend.key_value.weight.T for x in blocks]
     width = attend.query.in_features if folded else attend.head_width
-    made = b("MatMul", memory, b.constant(torch.cat(weights, 1)))
+    made = product(b, memory, torch.cat(weights, 1), blocks[0].attend.key_value)
     by_head = b("Transpose", b.reshape(made, 0, 0, -1, width), perm=[0, 2, 1, 3])
     parts = b("Split", by_head, outputs=2 * len(blocks), axis=1, num_outputs=2 * len(blocks))
     if folded:
@@ -113,12 +123,12 @@ def look(b: Builder, normed: Value, seen: Seen, mask: Value, attend: Attention, 
         logits = b.fused("FusedMatMul", normed, seen.keys, transB=1)
         logits = b("Add", b.reshape(logits, 0, 0, attend.heads, -1), mask)
         return b("MatMul", b.reshape(b("Softmax", logits, axis=-1), 0, 0, -1), seen.values)
-    query = b("MatMul", normed, b.constant(attend.query.weight.T * attend.head_width**-0.5))
+    query = product(b, normed, attend.query.weight.T * attend.head_width**-0.5, attend.query)
     query = b("Transpose", b.reshape(query, 0, 0, attend.heads, -1), perm=[0, 2, 1, 3])
     logits = b("Add", b.fused("FusedMatMul", query, seen.keys, transB=1), mask)
     mixed = b("MatMul", b("Softmax", logits, axis=-1), seen.values)
     flat = b.reshape(b("Transpose", mixed, perm=[0, 2, 1, 3]), 0, 0, -1)
-    return b("MatMul", flat, b.constant(attend.out.weight.T))
+    return product(b, flat, attend.out.weight.T, attend.out)
 
 
 Look = Callable[[int, Value], Value]  # the attention of block number … for normalised queries

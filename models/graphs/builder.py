@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor
 
+from models.graphs.ranges import Ranges
+
 OPSET, IR_VERSION = 20, 10
 FUSED = "com.microsoft"  # onnxruntime's own operators, each with a CPU and a CUDA kernel
 F32, F16, I32, I64, BOOL = (
@@ -22,9 +24,10 @@ Value = str  # the name of a tensor in the graph
 
 
 class Builder:
-    """Collects nodes in the order they are asked for."""
+    """Collects nodes in the order they are asked for; products of maps that have a range are made in integers."""
 
-    def __init__(self) -> None:
+    def __init__(self, ranges: Ranges | None = None) -> None:
+        self.ranges = ranges or {}
         self._nodes: list[onnx.NodeProto] = []
         self._constants: dict[bytes, onnx.TensorProto] = {}
         self._inputs: list[onnx.ValueInfoProto] = []

@@ -8,14 +8,15 @@ from models.contract import Form
 from models.graphs import blocks
 from models.graphs.blocks import Seen
 from models.graphs.builder import F16, F32, I32, I64, Builder, Value
+from models.graphs.ranges import Ranges
 from models.graphs.rewards import attention_of, cross_reward
 from models.layers import CrossBlock
 from models.network import Promise
 
 
-def context_graph(network: Promise, form: Form) -> onnx.ModelProto:
+def context_graph(network: Promise, form: Form, ranges: Ranges | None = None) -> onnx.ModelProto:
     """models.contract.context."""
-    b, width, depth = Builder(), network.recipe.width, network.catalogue.depth
+    b, width, depth = Builder(ranges), network.recipe.width, network.catalogue.depth
     stored, mask = b.input("memory", F16, "B", "T", width), b.input("mask", F32, "B", 1, 1, "T")
     last = b.input("last", I64, "B", 1)
     rows, code = b.input("first_rows", F32, "W1", width), b.input("first_code", I32, "W1")

@@ -8,13 +8,14 @@ import torch
 from models import contract
 from models.graphs import blocks
 from models.graphs.builder import F16, F32, I32, Builder, Value
+from models.graphs.ranges import Ranges
 from models.layers import EncoderBlock
 from models.network import Promise
 
 
-def encoder_graph(network: Promise) -> onnx.ModelProto:
+def encoder_graph(network: Promise, ranges: Ranges | None = None) -> onnx.ModelProto:
     """models.contract.ENCODER."""
-    b = Builder()
+    b = Builder(ranges)
     positions = b.constant(network.encoder.position * network.encoder.scale)
     items = tokens(b, network)
     length = b("Shape", "items", start=1, end=2)

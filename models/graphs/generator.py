@@ -7,18 +7,21 @@ from models import contract
 from models.graphs import blocks
 from models.graphs.blocks import IMPOSSIBLE, NOTHING, Seen
 from models.graphs.builder import BOOL, F32, I32, I64, Builder, Value
+from models.graphs.ranges import Ranges
 from models.graphs.rewards import attention_of
 from models.network import Promise
 
 DENSE = 64  # codes a child: with fewer children, products with the children's own rows cost less than with all codes
 
 
-def generator_graph(network: Promise, level: int, gathered: bool | None = None) -> onnx.ModelProto:
+def generator_graph(
+    network: Promise, level: int, gathered: bool | None = None, ranges: Ranges | None = None
+) -> onnx.ModelProto:
     """models.contract.generator at a 0-based level; `gathered`: score only the children's codes, not the codebook.
 
     Left to itself it gathers where nodes have few children beside the size of the codebook.
     """
-    b, layers = Builder(), blocks.layers_of(network.decoder.blocks)
+    b, layers = Builder(ranges), blocks.layers_of(network.decoder.blocks)
     mask, node = b.input("mask", F32, "B", 1, 1, "T"), b.input("node", I32, "B", "K")
     log_prob, code = b.input("log_prob", F32, "B", "K"), b.input("code", I32, "N")
     first, end = b.input("first_child", I32, "n", 1), b.input("end_child", I32, "n", 1)

@@ -151,6 +151,10 @@ def export(
     out: Annotated[Path, typer.Argument(help="Folder the bundle is copied to.")],
     setting: Annotated[str, typer.Option(help="A or B.")] = "B",
     form: Annotated[str, typer.Option(help="PRM form: inner or cross.")] = "inner",
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Products in 8-bit integers, for serving on CPUs; inner form only.")
+    ] = False,
+    data_dir: DataDir = DEFAULT_DATA,
 ) -> None:
     """Take a bundle out of a run, verified, to where it is served from."""
     import shutil
@@ -158,6 +162,15 @@ def export(
     from service.engine.bundle import load
 
     found = load(run / f"bundle-{setting}-{form}")
+    if int8:
+        from models.data import load as load_data
+        from models.integers import IntegerError, export_int8
+
+        if form != "inner":
+            raise IntegerError("only bundles of the inner form can be had in integers")
+        written = export_int8(run, setting, load_data(found.manifest.provenance.dataset, data_dir), out)
+        typer.echo(f"{out}: {written.tag}, " + ", ".join(f"{k} {v:.2g}" for k, v in written.metrics.items()))
+        return
     staging = out.with_name(out.name + ".partial")
     shutil.rmtree(staging, ignore_errors=True)
     shutil.copytree(found.path, staging)

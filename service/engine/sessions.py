@@ -21,6 +21,7 @@ NO_CUDA = (
     "onnxruntime could not make a CUDA session on this machine; the extra promise-recommender[gpu] may be missing."
 )
 NO_RUN = "The CUDA session opens but cannot run ({reason}); the extra promise-recommender[gpu] holds what it needs."
+NO_INTEGERS = "{tag} has 8-bit products, which only run on the CPU; serve the bundle it was made from on CUDA."
 log = logging.getLogger(__name__)
 
 
@@ -59,6 +60,8 @@ def open_sessions(bundle: Bundle, wanted: Device, threads: int) -> tuple[Chosen,
     device = choose_device(wanted)
     graphs = signatures(bundle.manifest)
     try:
+        if device == "cuda" and bundle.manifest.precision == "int8":
+            raise DeviceError(NO_INTEGERS.format(tag=bundle.manifest.tag))
         sessions = {graph.file: _session(bundle, graph, device, threads) for graph in graphs}
         if device == "cuda":
             try_out(sessions[contract.ENCODER.file], bundle.manifest)
