@@ -51,6 +51,8 @@ def write_bundle(
     for file, model in graphs(network, form):
         (staging / file).write_bytes(model.SerializeToString())
     check_parity(staging, network, form)
+    if ranges:
+        (staging / contract.EXTEND.file).unlink(missing_ok=True)
     for file, model in graphs(network, form, ranges) if ranges else ():
         (staging / file).write_bytes(model.SerializeToString())
     np.savez(staging / contract.TABLES, allow_pickle=False, **tables(network, form))
@@ -84,7 +86,7 @@ def write_bundle(
 def graphs(network: Promise, form: PrmForm, ranges: Ranges | None = None) -> Iterator[tuple[str, onnx.ModelProto]]:
     """File and graph of everything this form of the PRM needs."""
     yield contract.ENCODER.file, encoder_graph(network, ranges)
-    if network.recipe.history >= contract.LONG:
+    if network.recipe.history >= contract.LONG and ranges is None:  # else integers would go on in float32
         yield contract.EXTEND.file, extend_graph(network)
     yield contract.CONTEXT.file, context_graph(network, form, ranges)
     for level in range(1, network.catalogue.depth):
