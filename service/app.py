@@ -12,6 +12,7 @@ from starlette.middleware import Middleware
 
 from service.api import problems
 from service.api.admission import Admission
+from service.api.direct import Direct
 from service.api.gate import Gate
 from service.api.middleware import BodyLimit, Observe
 from service.api.pulse import Pulse
@@ -67,6 +68,7 @@ def create_app(runtime: Runtime) -> FastAPI:
             Middleware(Observe, state=state),
             Middleware(Gate, state=state),
             Middleware(BodyLimit, limit=runtime.settings.max_body_bytes),
+            *(() if runtime.settings.traces else (Middleware(Direct, state=state),)),
         ],
         exception_handlers={
             PromiseError: problems.on_error,

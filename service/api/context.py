@@ -1,12 +1,12 @@
 """What is known about one request, from its first byte to its log line."""
 
+import random
 import re
 import time
-import uuid
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
-from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from service.experiments.assignment import Assignments
@@ -14,22 +14,26 @@ from service.search.guided import Deadline
 
 SCOPE_KEY = "promise.context"
 DEFAULT_BUCKET = "default"
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
 @dataclass
 class RequestContext:
     """One request: its id, when it began (perf_counter), its bucket, the tier that served it, and fields to log.
 
+    `headers`: names in lower case; of a name that comes twice the first value. `later`: bookkeeping that can wait until
+    the answer is out.
     `lost_s`: what the event loop is thought to take of its time: outside, before anyone looked, and on the way out.
     """
 
     request_id: str
+    headers: Mapping[bytes, bytes] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
     lost_s: float = 0.0
     bucket: str = DEFAULT_BUCKET
     tier: str | None = None
     log: dict[str, object] = field(default_factory=dict)
+    later: list[Callable[[], None]] = field(default_factory=list)
 
     def elapsed_s(self) -> float:
         return time.perf_counter() - self.started
@@ -47,13 +51,16 @@ class RequestContext:
 
     def entry(self, number: int) -> "RequestContext":
         """The context of one entry of a batch: it began with the batch."""
-        return RequestContext(f"{self.request_id}.{number}", self.started, self.lost_s)
+        own = f"{self.request_id}.{number}"
+        return RequestContext(own, self.headers, self.started, self.lost_s, later=self.later)
 
 
 def open_context(scope: Scope) -> RequestContext:
     """Put a new context into the scope; a well-formed X-Request-ID is taken over, any other is replaced."""
-    given = Headers(scope=scope).get("x-request-id", "")
-    context = RequestContext(given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex)
+    headers = dict(reversed(scope["headers"]))
+    given = headers.get(b"x-request-id", b"")
+    own = given.decode() if _REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
+    context = RequestContext(own, headers)
     scope[SCOPE_KEY] = context
     return context
 

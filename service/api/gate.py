@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from service.api.context import context_of
 from service.api.problems import problem
 from service.api.state import State
-from service.api.timeouts import limits_ms
+from service.api.timeouts import limits_ms, timed
 from service.errors import InvalidRequestError, OverloadedError
 
 SHARE = 1 / 3  # of a request's time that may be gone before anyone looks at it
@@ -41,7 +41,7 @@ class Gate:
 
     def _patience_s(self, scope: Scope) -> float:
         try:
-            given = limits_ms(Headers(scope=scope))
+            given = limits_ms(Headers(scope=scope)) if timed(context_of(scope).headers) else ()
         except InvalidRequestError:
             given = ()  # the route will say so
         return min(LONGEST_S, SHARE * min((self.state.timeout_ms, *given)) / 1000)

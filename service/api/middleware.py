@@ -1,13 +1,14 @@
 """Pure-ASGI middleware; what belongs to one request lives in its RequestContext."""
 
+import asyncio
 from dataclasses import dataclass
+from functools import partial
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.api.context import RequestContext, open_context
+from service.api.context import RequestContext, context_of, open_context
 from service.api.problems import problem
 from service.api.state import State
 from service.api.tracing import PROBES, conceal, template, trace_id
@@ -26,6 +27,7 @@ class Observe:
     def __init__(self, app: ASGIApp, state: State) -> None:
         self.app = app
         self.state = state
+        self._bucket = state.ab_header.lower().encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -33,7 +35,7 @@ class Observe:
             return
         context = open_context(scope)
         conceal(scope)
-        reply = _Reply(self.state, scope, context, send)
+        reply = _Reply(self.state, self._bucket, scope, context, send)
         try:
             await self.app(scope, receive, reply.send)
         except Exception as error:
@@ -43,15 +45,17 @@ class Observe:
             sorry = PromiseError("Something broke here; the log holds it under this request id.")
             await problem(Request(scope), sorry)(scope, receive, reply.send)
         finally:
-            if scope["path"] not in PROBES:
-                self._record(scope, context, reply.status)
+            if scope["path"] not in PROBES:  # after the loop's next turn, which is when the answer is really written
+                note = partial(self._record, scope, context, reply.status, context.elapsed_s(), trace_id())
+                asyncio.get_running_loop().call_soon(note)
 
-    def _record(self, scope: Scope, context: RequestContext, status: int) -> None:
-        seconds, method = context.elapsed_s(), scope["method"]
+    def _record(self, scope: Scope, context: RequestContext, status: int, seconds: float, traced: str | None) -> None:
+        for note in context.later:
+            note()
+        method = scope["method"]
         self.state.meter.request(context.bucket, status or GONE)
         if context.tier is not None:
             self.state.meter.answered(context.bucket, context.tier, seconds)
-        traced = trace_id()
         self.state.log.info(
             "request",
             request_id=context.request_id,
@@ -70,6 +74,7 @@ class _Reply:
     """Sends the response on, with the headers every response carries; remembers its status (0 = none yet)."""
 
     state: State
+    bucket_header: bytes
     scope: Scope
     context: RequestContext
     downstream: Send
@@ -79,12 +84,15 @@ class _Reply:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             conceal(self.scope)
-            headers = MutableHeaders(scope=message)
-            headers["x-request-id"] = self.context.request_id
-            headers["cache-control"] = "no-store"
-            headers[self.state.ab_header] = self.context.bucket
-            if self.state.is_draining():
-                headers["connection"] = "close"  # idle keep-alive connections would be cut in mid-request
+            headers = [
+                *message["headers"],
+                (b"x-request-id", self.context.request_id.encode()),
+                (b"cache-control", b"no-store"),
+                (self.bucket_header, self.context.bucket.encode("latin-1")),
+            ]
+            if self.state.is_draining():  # idle keep-alive connections would be cut in mid-request
+                headers.append((b"connection", b"close"))
+            message["headers"] = headers
         await self.downstream(message)
 
 
@@ -102,8 +110,8 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        announced = Headers(scope=scope).get("content-length", "0")
-        length = int(announced) if announced.isdecimal() else 0
+        announced = context_of(scope).headers.get(b"content-length", b"0")
+        length = int(announced) if announced.isdigit() else 0
         received = 0
 
         async def limited() -> Message:

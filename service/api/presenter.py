@@ -4,51 +4,45 @@ from collections.abc import Sequence
 from typing import Any
 
 from service.api.context import RequestContext
-from service.api.schemas.answer import (
-    BucketUsed,
-    BudgetUsed,
-    HistoryUse,
-    Item,
-    ModelName,
-    RecommendResponse,
-    SearchTrace,
-)
+from service.api.schemas.answer import Item
 from service.engine.bundle import Catalogue
 from service.experiments.assignment import Assigned, Assignments
 from service.recommender import Answer
 from service.tasks import Scored
 
 
-def present(answer: Answer, assignments: Assignments, token: str, context: RequestContext) -> RecommendResponse:
-    """The response body; `search` and `trace` stay unset, and so off the wire, unless the request was explained.
+def present(answer: Answer, assignments: Assignments, token: str, context: RequestContext) -> dict[str, Any]:
+    """The body of a RecommendResponse; `search` and `trace` are there only if the request was explained.
 
-    Nothing is validated again: that would cost a thousand items as much time as a search.
+    No model is made of it: that would cost a thousand items as much time as a search.
     """
     choice, history, served = answer.choice, answer.history, answer.served
-    search: dict[str, Any] = {} if answer.levels is None else {"search": SearchTrace(levels=answer.levels)}
-    return RecommendResponse.model_construct(
-        request_id=context.request_id,
-        items=_items(answer.items, served.catalogue),
-        budget=BudgetUsed(
-            requested=choice.requested,
-            tier=choice.tier,
-            k_keep=choice.k_keep,
-            k_plus=choice.k_plus,
-            reason=choice.reason,
-        ),
-        experiment=_bucket(assignments.primary),
-        experiments=[_bucket(assigned) for assigned in assignments.all],
-        feedback_token=token,
-        source=answer.source,
-        history=HistoryUse(
-            used=len(history.rows), unknown=history.unknown, truncated=history.truncated, stored=history.stored
-        ),
-        cache=answer.cache,
-        model=ModelName(name=served.name, version=served.version),
-        degraded=answer.degraded is not None,
-        timings_ms=timings_ms(answer, context),
-        **search,
-    )
+    body = {
+        "request_id": context.request_id,
+        "items": _items(answer.items, served.catalogue),
+        "budget": {
+            "requested": choice.requested,
+            "tier": choice.tier,
+            "k_keep": choice.k_keep,
+            "k_plus": choice.k_plus,
+            "reason": choice.reason,
+        },
+        "experiment": _bucket(assignments.primary),
+        "experiments": [_bucket(assigned) for assigned in assignments.all],
+        "feedback_token": token,
+        "source": answer.source,
+        "history": {
+            "used": len(history.rows),
+            "unknown": history.unknown,
+            "truncated": history.truncated,
+            "stored": history.stored,
+        },
+        "cache": answer.cache,
+        "model": {"name": served.name, "version": served.version},
+        "degraded": answer.degraded is not None,
+        "timings_ms": timings_ms(answer, context),
+    }
+    return body if answer.levels is None else body | {"search": {"levels": answer.levels}}
 
 
 def timings_ms(answer: Answer, context: RequestContext) -> dict[str, float]:
@@ -63,23 +57,25 @@ def server_timing(timings: dict[str, float], cache: str) -> str:
     return ", ".join([*stages, f'encodings;desc="{cache}"'])
 
 
-def _bucket(assigned: Assigned) -> BucketUsed:
-    return BucketUsed(name=assigned.experiment, bucket=assigned.bucket, source=assigned.source)
+def _bucket(assigned: Assigned) -> dict[str, str]:
+    return {"name": assigned.experiment, "bucket": assigned.bucket, "source": assigned.source}
 
 
 def _items(found: Sequence[Scored], catalogue: Catalogue) -> list[Item]:
-    sids = catalogue.sids[[scored.row - 1 for scored in found]].tolist() if found else []
-    return [_item(scored, catalogue.ids[scored.row - 1], sid) for scored, sid in zip(found, sids, strict=True)]
-
-
-def _item(scored: Scored, item_id: str, sid: list[int]) -> Item:
-    item: Item = {
-        "item_id": item_id,
-        "score": round(scored.score, 6),
-        "log_prob": None if scored.log_prob is None else round(scored.log_prob, 6),
-        "reward": None if scored.reward is None else round(scored.reward, 6),
-        "sid": sid,
-    }
-    if scored.path is not None:
-        item["trace"] = scored.path
-    return item
+    if not found:
+        return []
+    ids, sids = catalogue.ids, catalogue.sids.take([scored.row - 1 for scored in found], 0).tolist()
+    items: list[Item] = [
+        {
+            "item_id": ids[row - 1],
+            "score": round(score, 6),
+            "log_prob": None if log_prob is None else round(log_prob, 6),
+            "reward": None if reward is None else round(reward, 6),
+            "sid": sid,
+        }
+        for (row, score, log_prob, reward, _), sid in zip(found, sids, strict=True)
+    ]
+    for item, scored in zip(items, found, strict=True):
+        if scored.path is not None:
+            item["trace"] = scored.path
+    return items

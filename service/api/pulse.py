@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 
 BEAT_S = 0.005
+QUIET_S = 0.05  # between beats while nobody asks: an idle process should cost its neighbours nothing
+QUIET_AFTER_S = 0.5
 
 
 class Pulse:
@@ -14,15 +16,20 @@ class Pulse:
         self._clock = clock
         self._due = float("inf")
         self._late_s = 0.0
+        self._asked = float("-inf")
 
     async def beat(self) -> None:
         """Until cancelled."""
         while True:
-            self._due = self._clock() + BEAT_S
-            await asyncio.sleep(BEAT_S)
+            now = self._clock()
+            busy = now - self._asked < QUIET_AFTER_S or self._late_s > BEAT_S
+            pause = BEAT_S if busy else QUIET_S
+            self._due = now + pause
+            await asyncio.sleep(pause)
             self._late_s = self._clock() - self._due
 
     @property
     def behind_s(self) -> float:
         """How late the last beat came, or how overdue the next one is; never negative."""
-        return max(0.0, self._late_s, self._clock() - self._due)
+        self._asked = now = self._clock()
+        return max(0.0, self._late_s, now - self._due)

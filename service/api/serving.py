@@ -1,9 +1,11 @@
 """One recommendation, alone or as an entry of a batch: assigned, admitted, answered, recorded."""
 
+from functools import partial
+from typing import Any
+
 from service.api.context import RequestContext
 from service.api.dependencies import Arrival
 from service.api.presenter import present
-from service.api.schemas.answer import RecommendResponse
 from service.api.schemas.recommend import RecommendRequest
 from service.api.state import State
 from service.api.tracing import trace_answer
@@ -13,8 +15,8 @@ from service.recommender import Answer
 from service.search.guided import Deadline
 
 
-async def serve(body: RecommendRequest, arrived: Arrival, context: RequestContext) -> RecommendResponse:
-    """The answer to one request.
+async def serve(body: RecommendRequest, arrived: Arrival, context: RequestContext) -> dict[str, Any]:
+    """The answer to one request, as RecommendResponse describes it.
 
     Raises:
         RequestError: the caller's mistake.
@@ -27,7 +29,7 @@ async def serve(body: RecommendRequest, arrived: Arrival, context: RequestContex
     with state.admission.slot(lambda: _queue_s(state, assignments, deadline)):
         ask = body.ask(state.default_tier)
         answer = await state.recommender.recommend(ask, assignments, deadline, context.request_id)
-    _record(answer, state, context)
+    context.later.append(partial(_record, answer, state, context))
     trace_answer(answer, context)
     return present(answer, assignments, _token(answer, assignments, body, state, context), context)
 

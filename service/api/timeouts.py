@@ -1,6 +1,7 @@
 """How long the caller, or a proxy before us, will wait: relative times in headers, since clocks differ."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.datastructures import Headers
@@ -8,6 +9,7 @@ from starlette.datastructures import Headers
 from service.errors import InvalidRequestError
 
 OWN, ENVOY = "X-Request-Timeout-Ms", "x-envoy-expected-rq-timeout-ms"
+_NAMES = (OWN.lower().encode(), ENVOY.encode())
 _DECIMAL = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 
 
@@ -23,6 +25,11 @@ def limits_ms(headers: Headers) -> tuple[float, ...]:
     if own == 0:
         raise InvalidRequestError(f"header {OWN}: it must be greater than 0.")
     return tuple(limit for limit in (own, envoy) if limit)
+
+
+def timed(headers: Mapping[bytes, bytes]) -> bool:
+    """Whether any of them is there at all, names in lower case."""
+    return any(name in headers for name in _NAMES)
 
 
 def _read(headers: Headers, name: str) -> float | None:

@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
+from struct import Struct
 from typing import Literal
 
 import numpy as np
@@ -18,6 +19,7 @@ from service.errors import CodecError
 
 F16 = NDArray[np.float16]
 I32 = NDArray[np.int32]
+_SHAPE, _LITTLE = Struct("<2i"), np.dtype("<i4")
 CacheResult = Literal["hit", "miss", "off", "error"]
 CacheTier = Literal["memory", "redis"]
 
@@ -53,9 +55,9 @@ class EncodingCache:
 
     def key(self, model: str, codes: I32, items: I32) -> bytes:
         """The Redis key: model and blake2b-128 of what the encoder reads, codes [T,d] and items [T], oldest first."""
-        digest = blake2b(np.array(codes.shape, "<i4").tobytes(), digest_size=16)
-        digest.update(np.ascontiguousarray(codes, "<i4").tobytes())
-        digest.update(np.ascontiguousarray(items, "<i4").tobytes())
+        digest = blake2b(_SHAPE.pack(*codes.shape), digest_size=16)
+        digest.update(np.ascontiguousarray(codes, _LITTLE).tobytes())
+        digest.update(np.ascontiguousarray(items, _LITTLE).tobytes())
         return f"promise:h:{model}:{digest.hexdigest()}".encode()
 
     async def get(self, key: bytes, model: str) -> Looked:

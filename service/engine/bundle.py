@@ -202,7 +202,7 @@ def most_popular(popularity: I32, on_offer: NDArray[np.generic]) -> I32:
     for at in range(0, len(popularity), AT_ONCE):
         places = at + np.flatnonzero(on_offer[at : at + AT_ONCE])
         found = keys[count : count + len(places)]
-        np.multiply(popularity.take(places), -(1 << 32), out=found)
+        np.multiply(popularity.take(places), np.int64(-(1 << 32)), out=found)
         found += places
         count += len(places)
     keys = keys[:count]

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
+from pydantic_core import to_json
+
 from service.errors import InvalidTokenError
 
 FORMAT = 1
@@ -55,7 +57,7 @@ class Tokens:
     def sign(self, token: Token) -> str:
         """The token as text: letters, digits, `-`, `_` and one dot."""
         fields = [FORMAT, token.request_id, token.assignments, token.tier, token.time, token.unit]
-        payload = _text(json.dumps(fields, separators=(",", ":")).encode())
+        payload = _text(to_json(fields))
         return f"{payload}.{self._signature(payload)}"
 
     def read(self, text: str) -> Token:

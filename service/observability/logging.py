@@ -1,10 +1,12 @@
 """One canonical JSON line a request, without ids or histories; the server's own log through the same formatter."""
 
+import json
 import logging
 from typing import Literal, TextIO
 
 import structlog
-from structlog.types import Processor
+from pydantic_core import PydanticSerializationError, to_json
+from structlog.types import EventDict, Processor
 
 LogFormat = Literal["json", "console"]
 Logger = structlog.typing.FilteringBoundLogger
@@ -21,7 +23,7 @@ def open_logger(form: LogFormat, stream: TextIO) -> Logger:
             _renderer(form),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-    )
+    ).bind()  # once, not at every line
     return logger
 
 
@@ -50,4 +52,12 @@ def route_server_log(form: LogFormat, stream: TextIO) -> None:
 def _renderer(form: LogFormat) -> Processor:
     if form == "console":
         return structlog.dev.ConsoleRenderer(colors=False)
-    return structlog.processors.JSONRenderer(sort_keys=False)
+    return _json
+
+
+def _json(_logger: object, _method: str, event: EventDict) -> str:
+    """Several times as fast as the standard library; that one writes what is no text, such as half of a surrogate."""
+    try:
+        return to_json(event, inf_nan_mode="constants", fallback=repr).decode()
+    except (PydanticSerializationError, UnicodeEncodeError):
+        return json.dumps(event, default=repr)

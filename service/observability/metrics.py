@@ -10,6 +10,7 @@ from prometheus_client import (
     generate_latest,
 )
 
+from service.observability.bound import Bound
 from service.observability.families import Families
 from service.observability.watched import Read, Watched
 
@@ -19,7 +20,11 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry, slos_s: Iterable[float] = ()) -> None:
         self.registry = registry
-        self._families = Families(registry, slos_s)
+        self._families = families = Families(registry, slos_s)
+        self._requests, self._duration = Bound(families.requests), Bound(families.duration)
+        self._tiers, self._degraded, self._cache = map(Bound, (families.tiers, families.degraded, families.cache))
+        self._candidates, self._rescued = Bound(families.candidates), Bound(families.rescued)
+        self._entropy = Bound(families.entropy)
         self._watched = Watched(registry)
         self._versions: dict[str, tuple[str, str]] = {}
         self._cache_tiers: tuple[str, ...] = ("memory",)
@@ -59,24 +64,24 @@ class Metrics:
 
     def request(self, bucket: str, status: int) -> None:
         """One HTTP request; a batch is one."""
-        self._families.requests.labels(bucket, str(status)).inc()
+        self._requests[bucket, status].inc()
 
     def answered(self, bucket: str, tier: str, seconds: float) -> None:
         """One recommendation left after `seconds`; an entry of a batch is one."""
-        self._families.duration.labels(bucket, tier).observe(seconds)
+        self._duration[bucket, tier].observe(seconds)
 
     def served(self, bucket: str, tier: str, reason: str, degraded: str | None) -> None:
         """One recommendation and the decisions behind it."""
-        self._families.tiers.labels(bucket, tier, reason).inc()
+        self._tiers[bucket, tier, reason].inc()
         if degraded is not None:
-            self._families.degraded.labels(degraded).inc()
+            self._degraded[(degraded,)].inc()
 
     def looked_up(self, result: str, tier: str | None) -> None:
         """One look-up of an encoding: `tier` was the last one asked, those before it missed. None: all are off."""
         if tier is None:
             return
         for asked in self._cache_tiers:
-            self._families.cache.labels(asked, result if asked == tier else "miss").inc()
+            self._cache[asked, result if asked == tier else "miss"].inc()
             if asked == tier:
                 return
 
@@ -91,12 +96,11 @@ class Metrics:
 
     def level(self, level: int, expanded: int, kept: int, rescued: int, entropy: float | None) -> None:
         """One level of one search, 1-based."""
-        label = str(level)
-        self._families.candidates.labels(label, "expanded").inc(expanded)
-        self._families.candidates.labels(label, "kept").inc(kept)
-        self._families.rescued.labels(label).inc(rescued)
+        self._candidates[level, "expanded"].inc(expanded)
+        self._candidates[level, "kept"].inc(kept)
+        self._rescued[(level,)].inc(rescued)
         if entropy is not None:
-            self._families.entropy.labels(label).observe(entropy)
+            self._entropy[(level,)].observe(entropy)
 
     def refused(self, reason: str) -> None:
         """One request shed."""

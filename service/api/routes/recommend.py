@@ -4,6 +4,7 @@ import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Response
+from pydantic_core import to_json
 
 from service.api import described
 from service.api.context import RequestContext
@@ -12,7 +13,6 @@ from service.api.presenter import server_timing
 from service.api.problems import document, misfit
 from service.api.schemas.answer import RecommendResponse
 from service.api.schemas.batch import BatchResult, Entries, Misfit
-from service.api.schemas.common import Problem
 from service.api.schemas.recommend import RecommendRequest
 from service.api.serving import serve
 from service.api.timeouts import PARAMETERS
@@ -21,6 +21,7 @@ from service.errors import OverloadedError, PromiseError
 
 router = APIRouter(tags=["recommend"])
 
+JSON = "application/json"
 OVERLOADED = (OverloadedError, "More requests than can be answered in time")
 BUCKET_HEADER = {
     "name": "X-AB-Bucket",
@@ -35,21 +36,20 @@ BUCKET_HEADER = {
 
 @router.post(
     "/recommend",
-    response_model_exclude_unset=True,
+    response_model=RecommendResponse,
     responses=described.headers("X-AB-Bucket", "X-Request-ID", "Server-Timing")
     | described.problems(*described.BODY, described.BAD, OVERLOADED),
     openapi_extra={"parameters": [BUCKET_HEADER, *PARAMETERS]},
     summary="The next items for a history",
 )
-async def recommend(body: RecommendRequest, arrived: Arrived, response: Response) -> RecommendResponse:
-    shown = await serve(body, arrived, arrived.context)
-    response.headers["Server-Timing"] = server_timing(shown.timings_ms, shown.cache)
-    return shown
+async def recommend(body: RecommendRequest, arrived: Arrived) -> Response:
+    shown, timing = await answer(body, arrived, arrived.context)
+    return Response(shown, headers={"Server-Timing": timing}, media_type=JSON)
 
 
 @router.post(
     "/recommend/batch",
-    response_model_exclude_unset=True,
+    response_model=list[BatchResult],
     responses=described.headers("X-AB-Bucket", "X-Request-ID") | described.problems(*described.BODY, described.BAD),
     openapi_extra={"parameters": [BUCKET_HEADER, *PARAMETERS]},
     summary="Up to 64 requests at once, each answered or refused by itself",
@@ -57,15 +57,21 @@ async def recommend(body: RecommendRequest, arrived: Arrived, response: Response
 async def recommend_batch(
     body: Annotated[Entries, Body(examples=[[{"history": ["B0002JHI1I"], "k": 5}, {"user_id": "u-1"}]])],
     arrived: Arrived,
-) -> list[BatchResult]:
+) -> Response:
     """The answers in the order of the requests. Each is assigned, admitted and budgeted as if it had come alone."""
     results = await asyncio.gather(*(_entry(entry, number, arrived) for number, entry in enumerate(body)))
-    failed = sum(result.problem is not None for result in results)
+    failed = sum("problem" in result for result in results)
     arrived.context.log |= {"entries": len(results), "failed": failed}
-    return results
+    return Response(_json(results), media_type=JSON)
 
 
-async def _entry(entry: RecommendRequest | Misfit, number: int, arrived: Arrival) -> BatchResult:
+async def answer(body: RecommendRequest, arrived: Arrival, context: RequestContext) -> tuple[bytes, str]:
+    """The body of the response and its Server-Timing; raises as `serve`."""
+    shown = await serve(body, arrived, context)
+    return _json(shown), server_timing(shown["timings_ms"], shown["cache"])
+
+
+async def _entry(entry: RecommendRequest | Misfit, number: int, arrived: Arrival) -> dict[str, Any]:
     context = arrived.context.entry(number)
     try:
         if isinstance(entry, Misfit):
@@ -78,9 +84,13 @@ async def _entry(entry: RecommendRequest | Misfit, number: int, arrived: Arrival
     except Exception as error:
         arrived.state.log.error("unhandled", request_id=context.request_id, exc_info=error)
         return _refused(PromiseError("Something broke here; the log holds it under this request id."), arrived, context)
-    arrived.state.meter.answered(context.bucket, shown.budget.tier, context.elapsed_s())
-    return BatchResult.model_construct(response=shown)
+    arrived.state.meter.answered(context.bucket, shown["budget"]["tier"], context.elapsed_s())
+    return {"response": shown}
 
 
-def _refused(error: PromiseError, arrived: Arrival, context: RequestContext, extra: Any = None) -> BatchResult:
-    return BatchResult.model_construct(problem=Problem.model_construct(**document(error, arrived.path, context, extra)))
+def _refused(error: PromiseError, arrived: Arrival, context: RequestContext, extra: Any = None) -> dict[str, Any]:
+    return {"problem": document(error, arrived.path, context, extra)}
+
+
+def _json(shown: Any) -> bytes:
+    return to_json(shown, inf_nan_mode="null")

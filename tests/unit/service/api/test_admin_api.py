@@ -46,7 +46,7 @@ def folder(bundles: Bundles, tmp_path_factory: pytest.TempPathFactory) -> Path:
     copied(bundles.inner, folder / "first", "1")
     copied(bundles.cross, folder / "next", "2")
     copied(bundles.inner, folder / "broken", "3")
-    (folder / "broken" / "generator.onnx").write_bytes(b"no graph")
+    (folder / "broken" / "encoder.onnx").write_bytes(b"no graph")
     (folder / "nothing").mkdir()
     return folder
 

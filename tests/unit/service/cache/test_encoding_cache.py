@@ -46,6 +46,11 @@ def test_keys_are_equal_where_the_content_is(
     assert cache.key(model, *(np.asfortranarray(part) for part in one)) == cache.key(model, *one)
 
 
+def test_keys_of_what_is_stored_already_stay_as_they_are() -> None:
+    codes, items = np.arange(6, dtype=np.int32).reshape(2, 3), np.array([4, 0], np.int32)
+    assert EncodingCache(None, None, 1).key("m1", codes, items) == b"promise:h:m1:dbd3db9b557e4710ce63e0a3e1d3acc9"
+
+
 def test_codes_alone_and_items_alone_make_another_key() -> None:
     cache, codes, items = EncodingCache(None, None, 1), np.zeros((4, 3), np.int32), np.zeros(4, np.int32)
     keys = {
