@@ -114,3 +114,34 @@ def reload(
     from loadtest.bench.reload import Plan, run_reload
 
     run_reload(bundle, Plan(changes, pause_s, rate, tier), seed, json_output=as_json)
+
+
+@app.command()
+def shell(
+    bundle: Bundle = SHIPPED_BUNDLE,
+    tiger: Annotated[bool, typer.Option(help="A random-weight bundle of TIGER's size.")] = False,
+    rounds: Annotated[int, typer.Option(help="Interleaved rounds.")] = 15,
+    callers: Annotated[int, typer.Option(help="Callers at saturation.")] = 32,
+    tier: Annotated[str, typer.Option(help="Budget of every request.")] = "k50",
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """What the service adds to its engine, beside bare FastAPI."""
+    from loadtest.bench import heavy, workload
+    from loadtest.bench.shell import Plan, run_shell
+
+    plan = Plan(rounds=rounds, callers=callers, tier=tier)
+    run_shell(heavy.ensure(workload.Sizes()) if tiger else bundle, plan, seed, json_output=as_json)
+
+
+@app.command()
+def start(
+    bundle: Bundle = SHIPPED_BUNDLE,
+    starts: Annotated[int, typer.Option(help="Starts.")] = 5,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Seconds from exec to ready, resident memory, bytes of a cached encoding."""
+    from loadtest.bench.memory import Plan, run_start
+
+    run_start(bundle, Plan(starts=starts), seed, json_output=as_json)

@@ -27,25 +27,40 @@ class LevelSpent:
 
 def spent(step: Step) -> list[LevelSpent]:
     """One entry per request of the batch; `level` is 1-based."""
-    expanded = np.isfinite(step.children.log_prob.numpy()).sum(1).tolist()
-    legal = np.isfinite(step.kept.log_prob.numpy())
-    kept, number = legal.sum(1).tolist(), step.level + 1
+    log_prob = step.children.log_prob.numpy()
+    expanded, kept = _legal(log_prob), _legal(step.kept.log_prob.numpy())
+    number = step.level + 1
     if step.pruned is None:
         return [LevelSpent(number, *counts, 0, None) for counts in zip(expanded, kept, strict=True)]
     order = step.pruned.order.numpy()
-    rescued = ((order >= order.shape[1]) & legal).sum(1).tolist()
-    unsure = entropy(step.pruned.all_rewards.numpy(), step.children.log_prob.numpy()).tolist()
+    width = order.shape[1]
+    rescued = [int(np.count_nonzero(row[:count] >= width)) for row, count in zip(order, kept, strict=True)]
+    full = min(expanded) == log_prob.shape[1]
+    unsure = entropy(step.pruned.all_rewards.numpy(), None if full else log_prob).tolist()
     columns = zip(expanded, kept, rescued, unsure, strict=True)
     return [LevelSpent(number, *values[:3], round(values[3], 6)) for values in columns]
 
 
-def entropy(reward: F32, log_prob: F32) -> F32:
-    """[B]: nats of the softmax over the rewards [B,C] of legal candidates (log_prob > -inf); 0 where there are none."""
-    legal = np.isfinite(log_prob)
-    shown = np.where(legal, reward, np.float32(-np.inf))
-    best = np.max(shown, axis=1, keepdims=True, initial=np.float32(np.finfo(np.float32).min))
-    weight = np.where(legal, np.exp(np.where(legal, shown - best, 0)), 0)
-    total = np.maximum(weight.sum(1, keepdims=True), np.finfo(np.float32).tiny)
-    p = weight / total
-    nats: F32 = -(p * np.log(np.maximum(p, np.finfo(np.float32).tiny))).sum(1)
-    return nats
+def _legal(log_prob: F32) -> list[int]:
+    """How many of each row [B,C] are no filler. Filler comes last, so a row that ends in a prefix is full."""
+    if np.isfinite(log_prob[:, -1]).all():
+        return [log_prob.shape[1]] * len(log_prob)
+    counts: list[int] = np.isfinite(log_prob).sum(1).tolist()
+    return counts
+
+
+def entropy(reward: F32, log_prob: F32 | None = None) -> F32:
+    """[B]: nats of the softmax over the rewards [B,C] of legal candidates; 0 where there are none.
+
+    Legal are those of log_prob > -inf, all of them without `log_prob`.
+    """
+    if log_prob is not None:
+        reward = np.where(np.isfinite(log_prob), reward, np.float32(-np.inf))
+    best = reward.max(axis=1, keepdims=True, initial=np.float32(np.finfo(np.float32).min))
+    below = reward - best
+    weight = np.exp(below)
+    total = np.maximum(weight.sum(1), np.finfo(np.float32).tiny)
+    # The log of the total, less the mean of the logits; the impossible ones weigh nothing, and 0 · -inf is no number.
+    mean = (weight * np.maximum(below, np.float32(-1e4))).sum(1) / total
+    nats: F32 = np.maximum(np.log(total) - mean, 0)
+    return np.where(weight.any(1), nats, np.float32(0))
