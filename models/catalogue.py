@@ -29,11 +29,13 @@ class Prefixes:
 
 
 class CatalogueTensors(nn.Module):
-    """Buffers: `sids` [I+1,d] (row 0 = pad, zeros), member_b [I+1] prefix index, children_b [V_b, M] valid next codes,
-    `text` [I+1,E] and text_b [V_b,E] mean text below a prefix (E = 0 without text)."""
+    """Buffers: `sids` [I+1,d] (row 0 = pad, zeros), member_b [I+1] prefix index, first_b [V_b + 1] where the children
+    of a prefix start among those of its depth, codes_b, `leaf_items` [I] item row of every leaf, `text` [I+1,E] and
+    text_b [V_b,E] mean text below a prefix (E = 0 without text), leaves_b [V_b] log number of items below."""
 
     sids: Tensor
     text: Tensor
+    leaf_items: Tensor
 
     def __init__(self, sids: NDArray[np.int32], codebook: int, text: NDArray[np.float16] | None) -> None:
         super().__init__()
@@ -45,16 +47,19 @@ class CatalogueTensors(nn.Module):
         self.keep("text", np.concatenate([np.zeros((1, words.shape[1]), np.float32), words]))
         parent = np.zeros(self.items, np.int64)
         for b, member in enumerate(prefixes.members):
-            children = np.zeros((1 if b == 0 else self.counts[b - 1], codebook), np.bool_)
-            children[parent, sids[:, b]] = True
-            self.keep(f"children_{b}", children)
+            above = np.zeros(self.counts[b], np.int64)
+            above[member] = parent
+            self.keep(f"first_{b}", np.concatenate([[0], np.cumsum(np.bincount(above))]))
             self.keep(f"member_{b}", np.concatenate([[0], member]).astype(np.int64))
             self.keep(f"codes_{b}", prefixes.codes[b].astype(np.int64))
             mean = np.zeros((self.counts[b], words.shape[1]), np.float32)
             np.add.at(mean, member, words)
-            mean /= np.bincount(member, minlength=self.counts[b])[:, None]
+            leaves = np.bincount(member, minlength=self.counts[b])
+            mean /= leaves[:, None]
             self.keep(f"text_{b}", mean)
+            self.keep(f"leaves_{b}", np.log(leaves).astype(np.float32))
             parent = member.astype(np.int64)
+        self.keep("leaf_items", np.argsort(parent) + 1)
 
     def keep(self, name: str, values: NDArray[np.generic]) -> None:
         self.register_buffer(name, torch.from_numpy(np.ascontiguousarray(values)), persistent=False)
@@ -63,9 +68,29 @@ class CatalogueTensors(nn.Module):
         """int64 [I+1]: prefix index at depth b + 1 of every item row."""
         return self.get_buffer(f"member_{b}")
 
-    def next_codes(self, b: int) -> Tensor:
-        """bool [V_{b}, M]: which codes may follow each prefix of depth b (b = 0: the root, one row)."""
-        return self.get_buffer(f"children_{b}")
+    def next_codes(self, b: int, parents: Tensor | None = None) -> Tensor:
+        """bool [P, M]: which codes may follow each of `parents` int64 [P], prefixes of depth b (b = 0: the root).
+
+        Without `parents`, all of them in order.
+        """
+        first = self.get_buffer(f"first_{b}")
+        parents = torch.arange(len(first) - 1, device=first.device) if parents is None else parents
+        legal = torch.zeros(len(parents), self.codebook, dtype=torch.bool, device=first.device)
+        owner, child = self.below(b, parents)
+        legal[owner, self.prefix_codes(b)[child, -1]] = True
+        return legal
+
+    def below(self, b: int, parents: Tensor) -> tuple[Tensor, Tensor]:
+        """Every child of parents int64 [P]: which of them owns it and its prefix index, both int64 [C], in order."""
+        first = self.get_buffer(f"first_{b}")
+        counts = first[parents + 1] - first[parents]
+        owner = torch.arange(len(parents), device=first.device).repeat_interleave(counts)
+        place = torch.arange(len(owner), device=first.device) - (counts.cumsum(0) - counts)[owner]
+        return owner, first[parents][owner] + place
+
+    def log_leaves(self, b: int) -> Tensor:
+        """float [V_{b+1}]: log of the number of items below each prefix."""
+        return self.get_buffer(f"leaves_{b}")
 
     def prefix_codes(self, b: int) -> Tensor:
         """int64 [V_{b+1}, b + 1]."""

@@ -7,10 +7,14 @@ from torch import Tensor, nn
 
 from models.catalogue import CatalogueTensors
 from models.generator import Decoder, HistoryEncoder, ItemFeatures
+from models.guiding import guide_loss
 from models.layers import causal_mask
 from models.prm import CrossPRM, InnerPRM, PrefixRows
+from models.proposal import Proposal
 from models.recipe import NetworkRecipe, TrainingRecipe
-from models.softmax import full_softmax_loss
+from models.softmax import Ragged, full_softmax_loss, ragged_softmax_loss
+
+FEW = 32  # children a prefix: up to here gathering their rows beats a product with the whole codebook
 
 
 class Promise(nn.Module):
@@ -37,6 +41,9 @@ class Promise(nn.Module):
             self.prefix_rows["inner"] = PrefixRows(self.catalogue, recipe, own_leaves=False)
         if recipe.prm == ("cross",):
             self.attach_cross()
+        limit = self.training_recipe.sampled or self.catalogue.items
+        large = [b for b, count in enumerate(self.catalogue.counts) if count > limit]
+        self.proposals = {b: Proposal(self.catalogue, b) for b in large}
 
     def attach_cross(self) -> CrossPRM:
         """Give the network a cross-attention PRM. Beside an inner one it is trained afterwards (see CrossStage)."""
@@ -44,10 +51,13 @@ class Promise(nn.Module):
         self.prefix_rows["cross"] = PrefixRows(self.catalogue, self.recipe, own_leaves=True)
         return self.cross
 
-    def encode(self, items: Tensor, item_rows: Tensor) -> Tensor:
-        """Item rows [B,T] (0 = pad) → memory [B,T,D]."""
-        tokens = nn.functional.embedding(items, item_rows) + self.features.code_sum(self.catalogue.sids[items])
-        memory: Tensor = self.encoder(tokens)
+    def encode(self, items: Tensor, item_rows: Tensor | None) -> Tensor:
+        """Item rows [B,T] (0 = pad) → memory [B,T,D]; without the table `item_rows` only the rows needed are made."""
+        if item_rows is None:
+            rows = self.features.some(self.catalogue, items)
+        else:
+            rows = nn.functional.embedding(items, item_rows)
+        memory: Tensor = self.encoder(rows + self.features.code_sum(self.catalogue.sids[items]))
         return memory
 
     def rows(self, b: int, item_rows: Tensor, form: str) -> Tensor:
@@ -57,13 +67,15 @@ class Promise(nn.Module):
 
     def loss(self, items: Tensor, targets: Tensor) -> dict[str, Tensor]:
         """items, targets int64 [B,T], 0 = padding on the right; a mean loss per name, to be summed."""
-        item_rows = self.features.rows(self.catalogue)
+        item_rows = None if self.proposals else self.features.rows(self.catalogue)
         memory = self.encode(items, item_rows)
         where = targets > 0
         losses = {"generator": self.generator_loss(memory, targets, where)}
         if self.inner is not None:
             losses["inner"] = self.inner_loss(self.inner, memory, item_rows, targets, where)
-        elif self.cross is not None:
+            if self.training_recipe.guided:
+                losses["guide"] = guide_loss(self, memory, where, self.training_recipe.guided)
+        elif self.cross is not None and item_rows is not None:
             losses["cross"] = self.cross_loss(memory, item_rows, targets, where)
         return losses
 
@@ -76,24 +88,48 @@ class Promise(nn.Module):
         hidden = self.decoder.hidden(queries, memory, mask).view(batch, length, depth, -1)[where].float()
         goals, total = targets[where], memory.new_zeros((), dtype=torch.float32)
         for b in range(depth):
-            logits = hidden[:, b] @ self.decoder.level_head(torch.tensor(b)).float().T
-            parents = torch.zeros_like(goals) if b == 0 else self.catalogue.member(b - 1)[goals]
-            logits = logits.masked_fill(~self.catalogue.next_codes(b)[parents], -1e9)
-            total = total + nn.functional.cross_entropy(logits, self.catalogue.sids[goals, b])
+            total = total + self.code_loss(hidden[:, b], b, goals)
         return total
 
-    def inner_loss(self, prm: InnerPRM, memory: Tensor, item_rows: Tensor, targets: Tensor, where: Tensor) -> Tensor:
-        """Cross entropy over all valid prefixes of a depth, summed over depths; every position sees its own past."""
+    def code_loss(self, hidden: Tensor, b: int, goals: Tensor) -> Tensor:
+        """Cross entropy of hidden rows [P,D] against the children of the goals' prefixes of depth b; goals [P] rows."""
+        head, codes = self.decoder.level_head(torch.tensor(b)).float(), self.catalogue.sids[goals, b]
+        parents = torch.zeros_like(goals) if b == 0 else self.catalogue.member(b - 1)[goals]
+        if not self.proposals:
+            logits = (hidden @ head.T).masked_fill(~self.catalogue.next_codes(b, parents), -1e9)
+            return nn.functional.cross_entropy(logits, codes)
+        if b == 0:
+            used = self.catalogue.next_codes(0)[0]
+            return full_softmax_loss(hidden, head, codes, torch.where(used, 0.0, -torch.inf))
+        owner, child = self.catalogue.below(b, parents)
+        legal = Ragged(owner, self.catalogue.prefix_codes(b)[child, -1])
+        if len(owner) < FEW * len(goals):
+            return ragged_softmax_loss(hidden, head, codes, legal)
+        return full_softmax_loss(hidden, head, codes, legal=legal)
+
+    def inner_loss(
+        self, prm: InnerPRM, memory: Tensor, item_rows: Tensor | None, targets: Tensor, where: Tensor
+    ) -> Tensor:
+        """Cross entropy over all valid prefixes of a depth, summed over depths; every position sees its own past.
+
+        Where a depth has more of them than the recipe's `sampled`, over as many drawn ones.
+        """
         mask, goals = causal_mask(memory.shape[1]).to(memory.device), targets[where]
         parts = [
-            full_softmax_loss(
-                prm.contexts(memory, memory, b, mask)[where],
-                self.rows(b, item_rows, "inner"),
-                self.catalogue.member(b)[goals],
-            )
+            self.depth_loss(prm.contexts(memory, memory, b, mask)[where], b, item_rows, self.catalogue.member(b)[goals])
             for b in range(self.catalogue.depth)
         ]
         return torch.stack(parts).sum()
+
+    def depth_loss(self, contexts: Tensor, b: int, item_rows: Tensor | None, goals: Tensor) -> Tensor:
+        """Cross entropy of contexts [P,D] against the prefixes of depth b + 1; goals int64 [P] are their indices."""
+        if b not in self.proposals:
+            rows = self.catalogue.text.new_zeros(0) if item_rows is None else item_rows
+            return full_softmax_loss(contexts, self.rows(b, rows, "inner"), goals)
+        drawn = self.proposals[b].draw(goals, self.training_recipe.sampled)
+        prefix_rows: PrefixRows = self.prefix_rows["inner"]  # type: ignore[assignment]  # ModuleDict holds Modules
+        table = prefix_rows.some(self.catalogue, self.features, b, drawn.classes)
+        return full_softmax_loss(contexts, table, torch.searchsorted(drawn.classes, goals), drawn.bias)
 
     def cross_loss(self, memory: Tensor, item_rows: Tensor, targets: Tensor, where: Tensor) -> Tensor:
         """InfoNCE against N uniform prefixes of the depth, on a sample of positions (each sees only its own past).

@@ -98,10 +98,11 @@ class Trainer:
         """Train to epoch `until` (default: all). With validation data the weights end as the best epoch's."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.resume()
-        steps = -(-sum(len(s) > 1 for s in sequences) // self.recipe.users)
+        shards = self.recipe.shards
+        steps = -(-sum(len(s) > 1 for s in sequences[::shards]) // self.recipe.users)
         while self.progress.epoch < (until or self.recipe.epochs):
             start, epoch = time.perf_counter(), self.progress.epoch
-            losses = self.run_epoch(sequences, epoch, steps)
+            losses = self.run_epoch(sequences[epoch % shards :: shards], epoch, steps)
             self.progress.epoch = epoch + 1
             row = {"epoch": epoch + 1, **losses, "train_s": time.perf_counter() - start}
             if validation is not None and self.due(epoch + 1):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from loadtest.bench import workload
 from loadtest.bench.venvs import CACHE, ROOT, BenchError
+from models import contract
 
 HEAVY = workload.Sizes(d_model=256, d_kv=64, heads=4, d_ff=1024, encoder_layers=4, decoder_layers=4, history=60)
 COMPLETE = "manifest.json"
@@ -21,6 +22,7 @@ def ensure(sizes: workload.Sizes = HEAVY, cache: Path = CACHE) -> Path:
         BenchError: the train extra is not installed, or the export failed.
     """
     name = f"D{sizes.d_model}-L{sizes.encoder_layers}-{sizes.decoder_layers}-T{sizes.history}-I{sizes.items}"
+    name += f"-c{contract.CONTRACT_VERSION}"  # of older graphs there may still be one
     folder = cache / "bundles" / name
     if (folder / COMPLETE).exists():
         return folder

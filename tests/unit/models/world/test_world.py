@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from models.world.data import make_dataset
-from models.world.items import World, WorldRecipe, features, make_world
-from models.world.users import Habits, make_users
+from models.world.items import Habits, World, WorldRecipe, features, make_world
+from models.world.users import make_users
 
 SMALL = WorldRecipe(items=600, topics=5, subtopics=7, dimensions=6, users=300, shortest=4, longest=9)
 
