@@ -20,6 +20,7 @@ class Worker:
         self.name = name
         self._command, self._log, self._timeout_s = list(command), log, timeout_s
         self.ready: dict[str, Any] = {}
+        self.share = 1.0
 
     def __enter__(self) -> Self:
         with self._log.open("w") as log:
@@ -51,7 +52,7 @@ class Worker:
         self._process.wait()
 
     def ask(self, number: int, requests: Sequence[int]) -> list[int]:
-        """Nanoseconds of every request of round `number`.
+        """Nanoseconds of every request of round `number`; then `share` says for how much of it the worker had its core.
 
         Raises:
             BenchError: the worker stopped, hung, answered another round, or returned a list it found invalid.
@@ -68,6 +69,7 @@ class Worker:
         times = answer.get("ns", [])
         if answer.get("round") != number or len(times) != len(requests):
             raise BenchError(f"the {self.name} worker did not answer round {number}: {answer}")
+        self.share = answer.get("cpu_ns", sum(times)) / max(1, sum(times))
         return [int(nanoseconds) for nanoseconds in times]
 
     def _answer(self) -> dict[str, Any]:

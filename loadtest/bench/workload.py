@@ -1,9 +1,10 @@
 """The world every peer of the benchmark shares: model sizes, a synthetic catalogue, histories; JSON and npz on disk.
 
-The workers read it back from the folder, so that a peer's environment needs numpy and nothing of this project.
+The workers read it back from the folder; this module needs numpy only, so it runs in a peer's environment too.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -36,6 +37,13 @@ class Sizes:
     k_plus: int = 200
     returned: int = 10
     seed: int = 0
+
+
+# Model shapes by name. tiger: the sizes of TIGER on Amazon Beauty, 4.6 M parameters in T5. large: 8 to 9 M.
+SHAPES: Mapping[str, Mapping[str, int]] = {
+    "tiger": {"d_model": 128, "heads": 6},
+    "large": {"d_model": 256, "heads": 5},
+}
 
 
 @dataclass(frozen=True)

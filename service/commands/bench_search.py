@@ -1,5 +1,6 @@
 """promise bench peers, engine, …: the search itself, without the service around it."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -12,25 +13,45 @@ Json = Annotated[bool, typer.Option("--json", help="Standard output holds one JS
 
 def add_to(app: typer.Typer) -> None:
     """Make these programs sub-commands of `app`."""
-    for command in (peers, engine, histories, gpu):
+    for command in (peers, engine, scale, histories, gpu):
         app.command()(command)
 
 
 def peers(
     rounds: Annotated[int, typer.Option(help="Interleaved rounds A B A B.")] = 7,
     requests: Annotated[int, typer.Option(help="Requests a round.")] = 20,
+    names: Annotated[str, typer.Option("--peers", help="Peers, separated by commas; absent: all.")] = "",
+    size: Annotated[str, typer.Option(help="Model size on all sides: tiger or large.")] = "tiger",
     beam: Annotated[int, typer.Option(help="K' = the peers' beam.")] = 50,
     k_plus: Annotated[int, typer.Option(help="K+ of our guided search.")] = 200,
     codes: Annotated[int, typer.Option(help="Codes an item.")] = 3,
     prm: Annotated[str, typer.Option(help="PRM form: inner or cross.")] = "inner",
+    core: Annotated[int | None, typer.Option(help="The core to pin to; absent: the last one.")] = None,
     index_url: Annotated[str, typer.Option(help="One more package index, such as that of torch's CPU builds.")] = "",
     fresh: Annotated[bool, typer.Option(help="Build the peers' environments anew.")] = False,
+    figure: Annotated[Path | None, typer.Option(help="Where to draw it, .svg or .png.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="End with one JSON object holding `ratios`.")] = False,
 ) -> None:
-    """One core, batch 1, cold encode: ours with PRM against Hugging Face generate with a prefix function."""
-    from loadtest.bench.peers import run_peers
+    """One core, batch 1, cold encode: ours with and without PRM against other serving stacks and two exact rankings."""
+    from loadtest.bench.peers import lacking, run_peers
 
-    run_peers(rounds, requests, beam, k_plus, codes, json_output=as_json, fresh=fresh, index_url=index_url, prm=prm)
+    result = run_peers(
+        rounds,
+        requests,
+        beam,
+        k_plus,
+        codes,
+        json_output=as_json,
+        fresh=fresh,
+        core=core,
+        index_url=index_url,
+        prm=prm,
+        peers=names,
+        size=size,
+        figure=figure,
+    )
+    if lacking(result, names):
+        raise typer.Exit(1)
 
 
 def engine(
@@ -76,3 +97,26 @@ def histories(
     from loadtest.bench.histories import Plan, numbers, run_histories
 
     run_histories(Plan(numbers(limits), numbers(new), at_limit, rounds), seed=seed, json_output=as_json)
+
+
+def scale(
+    sizes: Annotated[str, typer.Option(help="10k, 12k, 100k, 1m, 2m, 10m.")] = "10k,12k,100k,1m,10m",
+    codes: Annotated[str, typer.Option(help="skewed, uniform.")] = "skewed,uniform",
+    hnsw: Annotated[str, typer.Option(help="Sizes that get an HNSW graph; empty: none.")] = "1m",
+    rounds: Annotated[int, typer.Option(help="Rounds in which all catalogues take turns.")] = 7,
+    requests: Annotated[int, typer.Option(help="Requests a round.")] = 20,
+    bundle: Annotated[
+        Path | None, typer.Option(help="A trained bundle: what its tiers keep of the scan's ten.")
+    ] = None,
+    figure: Annotated[Path | None, typer.Option(help="Where to draw it, .svg or .png.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Catalogues from 10 k to 10 M items: build, bytes, search, update."""
+    from loadtest.bench.scale import Plan, run_scale
+    from loadtest.bench.scale_overlap import overlaps
+
+    if bundle:
+        typer.echo(json.dumps(overlaps(bundle), indent=None if as_json else 2))
+        return
+    chosen, drawn, graphs = (tuple(part for part in text.split(",") if part) for text in (sizes, codes, hnsw))
+    run_scale(Plan(chosen, drawn, graphs, rounds, requests), figure, as_json)

@@ -1,64 +1,71 @@
-"""Our side of the peer benchmark: a random-weight bundle, the ONNX engine on one thread, PRM-guided search.
+"""Our side of the peer benchmark: a random-weight bundle, the ONNX engine on one thread, our searches.
 
-Usage: python -m loadtest.bench.workers.ours PRM_FORM FOLDER CORE, with the line protocol of `loadtest.bench.process`.
-One request as the service answers it: history rows → codes → encoder → K'/K+ search → item ids, nothing cached.
+Usage: python -m loadtest.bench.workers.ours SEARCH PRM_FORM FOLDER CORE. SEARCH: guided (K'/K+ with the PRM), plain
+(a beam of K', no PRM) or scan (the inner PRM scores every item). One request as the service answers it: history rows →
+codes → encoder → search → item ids, nothing cached.
 """
 
 import json
-import os
-import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
 from loadtest.bench import workload
-from loadtest.bench.workers.hf_t5 import serve
-from loadtest.bench.workload import I32
+from loadtest.bench.workers.protocol import Search, Side, make, new_items, run
+from loadtest.bench.workload import I32, World
 from service.engine import bundle as bundles
 from service.engine.graphs import OnnxEngine
 from service.search import guided
+from service.search.legality import banned
 from service.search.plan import Plan
-from service.search.trie import legal
+
+_UNUSED = {"guided": "", "plain": "prm", "scan": "decoder"}  # the part of the network that a search does not run
 
 
-def searcher(engine: OnnxEngine, sizes: workload.Sizes, histories: I32) -> Callable[[int], list[int]]:
+def searcher(engine: OnnxEngine, sizes: workload.Sizes, histories: I32, kind: str = "guided") -> Search:
     """One cold request by its index → row numbers of the `returned` best items, found through their ids."""
     catalogue, trie = engine.bundle.catalogue, engine.trie
-    plan = Plan.uniform(engine.depth, sizes.beam, sizes.k_plus)
+    use_prm = kind == "guided"
+    plan = Plan.uniform(engine.depth, sizes.beam, sizes.k_plus if use_prm else sizes.beam, use_prm=use_prm)
 
     def search(request: int) -> list[int]:
         rows = histories[request]
         lengths = np.array([len(rows)], np.int32)
         memory = engine.encode(catalogue.sids[rows - 1][None], rows[None], lengths)
-        context = engine.context(memory, lengths, legal(trie, rows)[None])
-        found = guided.search(engine, context, plan, sizes.returned)
-        real = ~np.isneginf(found.log_prob[0])
-        ids = [catalogue.ids[row - 1] for row in trie.rows(found.node[0][real])]
-        return [int(item) for item in ids]
+        context = engine.context(memory, lengths, [banned(trie, rows)])
+        if kind == "scan":
+            scanned = engine.scan(context, sizes.returned)
+            assert scanned is not None  # the inner form, the only one that this kind is started with
+            nodes = scanned[0][0]
+        else:
+            found = guided.search(engine, context, plan, sizes.returned)
+            nodes = found.node[0][~np.isneginf(found.log_prob[0])]
+        return [int(catalogue.ids[row - 1]) for row in trie.rows(nodes)]
 
     return search
 
 
-def main(form: str, folder: Path, core: int) -> None:
-    """Pin, export, open, say what is pinned, serve."""
-    os.sched_setaffinity(0, {core})
-    world, path = workload.load(folder), folder / "bundle"
-    export = [sys.executable, "-m", "loadtest.bench.workers.random_bundle", form, str(folder), str(path)]
-    subprocess.run(export, check=True, stdout=sys.stderr)
+def export(form: str, folder: Path) -> tuple[Path, dict[str, int]]:
+    """The bundle of this PRM form and its parameter counts; the first worker that needs it makes it for all."""
+    path, counts = folder / f"bundle-{form}", folder / f"bundle-{form}.json"
+    if not counts.exists():
+        make("random_bundle", form, str(folder), str(path))
+    parameters: dict[str, int] = json.loads(counts.read_text())
+    return path, parameters
+
+
+def open_side(kind: str, form: str, world: World, folder: Path) -> Side:
+    path, parameters = export(form, folder)
     engine = OnnxEngine(bundles.load(path), "cpu", threads=1)
-    ready = {
-        "ready": True,
-        "versions": {name: version(name) for name in ("onnxruntime-gpu", "numpy")},
-        "threads": 1,
-        "affinity": sorted(os.sched_getaffinity(0)),
-    }
-    print(json.dumps(ready), flush=True)
-    serve(searcher(engine, world.sizes, world.histories), asdict(world.sizes), sys.stdin, sys.stdout)
+    search = searcher(engine, world.sizes, world.histories, kind)
+    used = {name: count for name, count in parameters.items() if name != _UNUSED[kind]}
+    return Side(search, new_items(world.sizes.returned, world.histories), ("onnxruntime-gpu", "numpy"), 1, used)
+
+
+def main(kind: str, form: str, folder: str, core: str) -> None:
+    run(lambda world, path: open_side(kind, form, world, path), Path(folder), int(core))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))
+    main(*sys.argv[1:])

@@ -1,9 +1,11 @@
 """A bundle with random weights over the benchmark's catalogue: the speed of a model without training one.
 
 Runs as its own process, so that the worker that serves the bundle never imports torch.
-Usage: python -m loadtest.bench.workers.random_bundle PRM_FORM WORLD_FOLDER BUNDLE_FOLDER.
+Usage: python -m loadtest.bench.workers.random_bundle KIND WORLD_FOLDER BUNDLE_FOLDER, KIND: inner,
+cross or int8. Beside the bundle, with .json after its name, it writes the network's parameter counts.
 """
 
+import json
 import sys
 from pathlib import Path
 
@@ -11,34 +13,21 @@ import numpy as np
 import torch
 
 from loadtest.bench import workload
-from loadtest.bench.workload import Sizes, World
+from loadtest.bench.workers.random_network import network_of, parameters
+from loadtest.bench.workload import World
 from models.export import write_bundle
+from models.integers import choose
 from models.listing import Listing
 from models.manifest import Provenance, Scoring
-from models.network import Promise
-from models.recipe import NetworkRecipe, PrmForm
+from models.recipe import PrmForm
+
+CALIBRATION = 50  # histories
 
 
-def recipe(sizes: Sizes, form: PrmForm) -> NetworkRecipe:
-    """The same sizes in this project's names."""
-    return NetworkRecipe(
-        width=sizes.d_model,
-        heads=sizes.heads,
-        head_width=sizes.d_kv,
-        encoder_layers=sizes.encoder_layers,
-        decoder_layers=sizes.decoder_layers,
-        feed_forward=sizes.d_ff,
-        history=sizes.history,
-        dropout=0.0,
-        prm=(form,),
-    )
-
-
-def write(world: World, form: PrmForm, folder: Path) -> None:
-    """Export a Promise network of these sizes, item ids "1" … "I", into `folder`."""
-    sizes, shape = world.sizes, recipe(world.sizes, form)
-    torch.manual_seed(sizes.seed)
-    network = Promise(world.sids, sizes.codebook, None, shape)
+def write(world: World, form: PrmForm, folder: Path, int8: bool = False) -> None:
+    """Export a Promise network of these sizes, item ids "1" … "I", into `folder`; in integers if asked."""
+    sizes, network = world.sizes, network_of(world, form)
+    ranges = choose(network, list(world.histories[:CALIBRATION]))[0] if int8 else None
     provenance = Provenance(
         dataset="synthetic",
         dataset_digest="",
@@ -60,7 +49,9 @@ def write(world: World, form: PrmForm, folder: Path) -> None:
         setting="none",
         scoring=Scoring(leaf=0.0, prefix=0.0),
         metrics={},
+        ranges=ranges,
     )
+    folder.with_name(folder.name + ".json").write_text(json.dumps(parameters(network)))
 
 
 def _listing(items: int) -> Listing:
@@ -70,4 +61,5 @@ def _listing(items: int) -> Listing:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    write(workload.load(Path(sys.argv[2])), "cross" if sys.argv[1] == "cross" else "inner", Path(sys.argv[3]))
+    kind, given, made = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+    write(workload.load(given), "cross" if kind == "cross" else "inner", made, int8=kind == "int8")

@@ -1,23 +1,16 @@
-"""The peer benchmark's own parts: the shared world, the prefix function, the line protocol, the ratios."""
+"""How the peer benchmark drives its workers: turns, what it refuses, peers that are missing."""
 
-import io
-import json
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
 
-from loadtest.bench import peers, venvs, workload
+from loadtest.bench import peers, peers_race, venvs, workload
+from loadtest.bench.peers_race import Raced
+from loadtest.bench.peers_sides import ENVIRONMENTS, NAMES, OURS, PEERS, PROJECT, chosen
 from loadtest.bench.process import Worker
-from loadtest.bench.table import print_table
 from loadtest.bench.venvs import BenchError
-from loadtest.bench.workers import hf_t5, ours, random_bundle
-from service.engine import bundle as bundles
-from service.engine.graphs import OnnxEngine
 
 SMALL = workload.Sizes(items=60, codes=3, codebook=8, history=5, beam=10, k_plus=20)
 
@@ -40,6 +33,9 @@ for line in sys.stdin:
     if mode == "hangs":
         time.sleep(60)
     answer = {"round": asked["round"] + (mode == "lags"), "ns": [1000 * asked["round"] + i for i in asked["requests"]]}
+    if mode in ("shares", "never"):
+        turns = sum(entry.split()[:2] == [mode, str(asked["round"])] for entry in open(log))
+        answer["cpu_ns"] = sum(answer["ns"]) * (1.0 if mode == "shares" and turns == 3 else 0.5)
     if mode == "invalid":
         answer["error"] = "9 distinct items instead of 10"
     print(json.dumps(answer), flush=True)
@@ -54,86 +50,34 @@ def fake(tmp_path: Path) -> list[str]:
     return [sys.executable, "-I", str(script)]
 
 
-def run(fake: list[str], modes: Sequence[str], tmp_path: Path, rounds: int = 5) -> tuple[peers.Ready, peers.Times]:
+def run(fake: list[str], modes: Sequence[str], tmp_path: Path, rounds: int = 5) -> Raced:
     commands = {mode: [*fake, mode, str(tmp_path / "asked")] for mode in modes}
-    return peers.measure(commands, workload.build(SMALL, 2 + 3 * rounds), rounds, 3, 2, peers.free_core())
-
-
-def test_the_same_sizes_and_seed_give_the_same_world_on_disk_too(tmp_path: Path) -> None:
-    world = workload.build(SMALL, 7)
-    workload.save(world, tmp_path)
-    for other in (workload.build(SMALL, 7), workload.load(tmp_path)):
-        assert other.sizes == world.sizes
-        np.testing.assert_array_equal(other.sids, world.sids)
-        np.testing.assert_array_equal(other.histories, world.histories)
-    assert not np.array_equal(workload.build(replace(SMALL, seed=1), 7).sids, world.sids)
-
-
-@pytest.mark.parametrize("codes", [3, 4])
-def test_every_item_has_its_own_path_and_a_history_repeats_nothing(codes: int) -> None:
-    world = workload.build(replace(workload.Sizes(), codes=codes), 3)
-    assert world.sids.shape == (12_101, codes)
-    assert world.sids.dtype == np.int32
-    assert len(np.unique(world.sids, axis=0)) == 12_101
-    assert world.sids.min() >= 0
-    assert world.sids.max() < 256
-    assert world.histories.shape == (3, 20)
-    assert world.histories.min() >= 1
-    assert world.histories.max() <= 12_101
-    assert all(len(set(history)) == 20 for history in world.histories.tolist())
-
-
-@pytest.mark.parametrize(
-    ("change", "sentence"),
-    [
-        ({"beam": 0}, "beam must be positive"),
-        ({"codes": 1}, "too few"),
-        ({"k_plus": 5}, "returned <= beam <= k_plus"),
-        ({"history": 61}, "at least as many"),
-    ],
-)
-def test_impossible_sizes_are_refused_in_a_sentence(change: dict[str, int], sentence: str) -> None:
-    with pytest.raises(ValueError, match=sentence):
-        workload.build(replace(SMALL, **change), 1)
-
-
-def test_the_prefix_function_allows_exactly_the_codes_that_continue_some_item() -> None:
-    tokens = hf_t5.tokens_of(workload.build(SMALL, 1).sids, SMALL.codebook)
-    allowed = hf_t5.prefix_function(tokens)
-    assert len(np.unique(tokens)) == sum(len(np.unique(tokens[:, level])) for level in range(3))
-    for depth in range(3):
-        for path in tokens:
-            sentence = torch.tensor([hf_t5.PAD, *path[:depth]])
-            below = tokens[(tokens[:, :depth] == path[:depth]).all(1), depth]
-            assert allowed(0, sentence).tolist() == sorted(set(below.tolist()))
-
-
-def test_a_beam_that_left_the_trie_may_only_be_padded() -> None:
-    tokens = hf_t5.tokens_of(np.array([[0, 1], [1, 0]], np.int32), 2)
-    allowed = hf_t5.prefix_function(tokens)
-    for outside in ([0, 1, 3], [0, 3], [1, 1]):
-        assert allowed(0, torch.tensor(outside)).tolist() == [hf_t5.PAD]
-
-
-def test_the_hugging_face_worker_answers_every_line_and_checks_its_lists() -> None:
-    out, answers = io.StringIO(), {0: [3, 1], 1: [2, 2], 2: [0, 1]}
-    lines = iter([json.dumps({"round": n, "requests": [n, n]}) for n in (0, 1, 2)])
-    hf_t5.serve(answers.__getitem__, {"returned": 2}, lines, out)
-    said = [json.loads(line) for line in out.getvalue().splitlines()]
-    assert [one["round"] for one in said] == [0, 1, 2]
-    assert all(len(one["ns"]) == 2 and min(one["ns"]) >= 0 for one in said)
-    assert [bool(one["error"]) for one in said] == [False, True, True]
+    return peers_race.measure(commands, workload.build(SMALL, 2 + 3 * rounds), rounds, 3, 2, peers_race.free_core())
 
 
 def test_sides_take_turns_on_the_same_requests_and_the_warm_up_is_left_out(fake: list[str], tmp_path: Path) -> None:
-    ready, times = run(fake, ["ours", "hf"], tmp_path)
+    raced = run(fake, ["ours", "hf"], tmp_path)
     asked = [line.split(" ", 1) for line in (tmp_path / "asked").read_text().splitlines()]
     assert [side for side, _ in asked] == ["ours", "hf"] * 6
     assert [what for side, what in asked if side == "ours"] == [what for side, what in asked if side == "hf"]
     requests = [what.split()[1:] for side, what in asked if side == "hf"]
     assert len({request for one in requests for request in one}) == 2 + 5 * 3, "a request was asked twice"
-    assert times["ours"] == times["hf"] == [[1000 * r + 2 + 3 * (r - 1) + i for i in range(3)] for r in range(1, 6)]
-    assert ready["hf"]["threads"] == 1
+    assert (
+        raced.times["ours"]
+        == raced.times["hf"]
+        == [[1000 * r + 2 + 3 * (r - 1) + i for i in range(3)] for r in range(1, 6)]
+    )
+    assert raced.ready["hf"]["threads"] == 1
+    assert not raced.missing
+
+
+def test_a_turn_in_which_a_worker_shared_its_core_is_asked_again(fake: list[str], tmp_path: Path) -> None:
+    raced = run(fake, ["ours", "shares", "never"], tmp_path)
+    asked = [line.split()[:2] for line in (tmp_path / "asked").read_text().splitlines()]
+    assert [asked.count([mode, "1"]) for mode in ("ours", "shares", "never")] == [1, 3, peers_race.TRIES]
+    assert raced.repeated == 5 * (2 + peers_race.TRIES - 1)
+    assert raced.shares == {"ours": 1.0, "shares": 1.0, "never": 0.5}
+    assert all(len(rounds) == 5 for rounds in raced.times.values())
 
 
 @pytest.mark.parametrize(
@@ -154,7 +98,7 @@ def test_a_worker_that_misbehaves_stops_the_benchmark(
 
 def test_a_worker_that_hangs_is_stopped(fake: list[str], tmp_path: Path) -> None:
     workload.save(workload.build(SMALL, 1), tmp_path)
-    command = [*fake, "hangs", str(tmp_path / "asked"), str(tmp_path), str(peers.free_core())]
+    command = [*fake, "hangs", str(tmp_path / "asked"), str(tmp_path), str(peers_race.free_core())]
     with Worker("slow", command, tmp_path / "log", timeout_s=2.0) as worker, pytest.raises(BenchError, match="stopped"):
         worker.ask(0, [0])
 
@@ -166,27 +110,6 @@ def test_a_worker_that_never_starts_is_named(tmp_path: Path) -> None:
         Worker("gone", command, tmp_path / "log"),
     ):
         pass
-
-
-def test_ratios_are_medians_over_rounds_of_the_ratio_within_a_round() -> None:
-    ours = [[1_000_000, 2_000_000, 90_000_000], [4_000_000] * 3, [1_000_000] * 3]
-    theirs = [[20_000_000] * 3, [8_000_000] * 3, [3_000_000, 5_000_000, 4_000_000]]
-    result = peers.summarise({"ours": ours, "hf": theirs})
-    assert result["ratio_per_round"] == {"hf": [10.0, 2.0, 4.0]}
-    assert result["ratios"] == {"hf": 4.0}
-    assert result["spread"] == {"hf": {"min": 2.0, "max": 10.0}}
-    assert result["ms"] == {"ours": 2.0, "hf": 8.0}
-    assert result["ms_per_round"]["ours"] == [2.0, 4.0, 1.0]
-
-
-def test_the_table_shows_every_round_and_the_spread() -> None:
-    summary = peers.summarise({"ours": [[2_000_000], [1_000_000]], "hf": [[20_000_000], [8_000_000]]})
-    sides = (peers.OURS, *peers.PEERS)
-    ready = {side.name: {"versions": {"numpy": "2"}} for side in sides}
-    out = io.StringIO()
-    print_table(peers.describe(SMALL, ready, 1, 20, 5, sides) | summary, out)
-    assert "hf takes 9.00 times our time (8.00 to 10.00)" in out.getvalue()
-    assert all(side.title in out.getvalue() and side.differs in out.getvalue() for side in sides)
 
 
 def test_too_few_rounds_and_impossible_widths_are_refused_before_anything_is_built(
@@ -201,43 +124,86 @@ def test_too_few_rounds_and_impossible_widths_are_refused_before_anything_is_bui
     assert not list(tmp_path.iterdir())
 
 
-def test_an_environment_is_named_by_its_requirements_and_reused_when_complete(tmp_path: Path) -> None:
-    one = venvs.folder_of("hf", ["a==1", "b==2"], tmp_path)
-    assert one == venvs.folder_of("hf", ["b==2", "a==1"], tmp_path) != venvs.folder_of("hf", ["a==1"], tmp_path)
-    one.mkdir(parents=True)
-    (one / venvs.COMPLETE).touch()
-    assert venvs.ensure("hf", ["a==1", "b==2"], cache=tmp_path) == one / "bin" / "python"
+@pytest.mark.parametrize("named", ["", "hf"])
+def test_a_peer_that_cannot_be_had_is_said_and_the_others_are_measured(
+    named: str, fake: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = str(tmp_path / "asked")
+    built = {"ours": [*fake, "ours", log], "ours_plain": [*fake, "ours_plain", log], "hf": [*fake, "absent"]}
+    monkeypatch.setattr(peers, "commands", lambda *_: (built, {"sasrec_faiss": "the faiss environment is broken"}))
+    code = peers.main(["--rounds", "5", "--requests", "1", *(["--peers", named] if named else [])])
+    said = capsys.readouterr().out
+    assert code == bool(named), "only a peer that was asked for by name makes the command fail"
+    assert "sasrec_faiss is missing: the faiss environment is broken\n" in said
+    assert "hf is missing: the hf worker stopped: ValueError" in said
+    assert "ours_plain takes 1.00 times our time" in said
+    assert "hf takes" not in said
 
 
-@pytest.mark.parametrize("requirements", [[], ["torch"], ["a==1", "b>=2"]])
-def test_an_environment_must_be_pinned(requirements: list[str], tmp_path: Path) -> None:
-    with pytest.raises(BenchError, match="must pin"):
-        venvs.ensure("hf", requirements, cache=tmp_path)
+def test_sides_of_one_environment_are_built_once_and_miss_it_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def ensure(name: str, *_: object, **__: object) -> Path:
+        asked.append(name)
+        if name == "ctranslate2":
+            raise BenchError("no network")
+        return tmp_path / "python"
+
+    monkeypatch.setattr(venvs, "ensure", ensure)
+    built, missing = peers_race.commands(chosen("", "inner"), tmp_path, False, "")
+    assert sorted(asked) == sorted(ENVIRONMENTS)
+    assert missing == {"ctranslate2_fp32": "no network", "ctranslate2_int8": "no network"}
+    assert set(built) == {"ours", *NAMES} - set(missing)
+    assert built["hf"][-5:] == [str(tmp_path / "python"), "-E", "-s", "-m", "loadtest.bench.workers.hf_t5"]
 
 
-def test_an_environment_that_cannot_be_built_is_one_sentence_and_is_not_reused(tmp_path: Path) -> None:
-    absent = f"absent @ file://{tmp_path}/absent-1-py3-none-any.whl ; python_version != '=='"
-    with pytest.raises(BenchError, match=r"^the hf environment could not be built .*: ERROR") as caught:
-        venvs.ensure("hf", [absent], cache=tmp_path)
-    assert "\n" not in str(caught.value)
-    assert not (venvs.folder_of("hf", [absent], tmp_path) / venvs.COMPLETE).exists()
+def test_without_ours_there_is_nothing_to_compare(fake: list[str], tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="the ours worker stopped"):
+        peers_race.measure({"ours": [*fake, "absent"]}, workload.build(SMALL, 17), 5, 3, 2, peers_race.free_core())
+    assert not list(tmp_path.glob("asked"))
+
+
+def test_peers_are_chosen_by_name_in_one_order() -> None:
+    assert [side.name for side in chosen("", "inner")] == ["ours", *NAMES]
+    assert [side.name for side in chosen("hf, ours_plain", "inner")] == ["ours", "ours_plain", "hf"]
+    with pytest.raises(BenchError, match="no peer is called 'faiss': ours_plain, torch_eager, "):
+        chosen("hf,faiss", "inner")
+
+
+def test_the_form_of_the_prm_reaches_our_searches_and_only_them() -> None:
+    inner, cross = chosen("", "inner"), chosen("", "cross")
+    changed = {one.name for one, other in zip(inner, cross, strict=True) if one != other}
+    assert changed == {"ours", "ours_plain"}
+    assert cross[0].title.endswith("cross PRM")
+    assert cross[0].arguments == ("guided", "cross")
 
 
 def test_all_peers_are_pinned_and_named_once() -> None:
-    names = [side.name for side in (peers.OURS, *peers.PEERS)]
-    assert len(set(names)) == len(names)
-    assert all("==" in line for peer in peers.PEERS for line in peer.requirements)
+    sides = (OURS, *PEERS)
+    assert len({side.name for side in sides}) == len(sides)
+    assert {side.environment for side in sides} == {PROJECT, *ENVIRONMENTS}
+    assert all(line.count("==") == 1 for pins in ENVIRONMENTS.values() for line in pins)
     workers = Path(peers.__file__).parent / "workers"
-    assert all((workers / f"{peer.worker}.py").is_file() for peer in peers.PEERS)
+    assert all((workers / f"{side.worker}.py").is_file() for side in sides)
 
 
-def test_our_worker_serves_a_random_bundle_of_the_shared_catalogue(tmp_path: Path) -> None:
-    world = workload.build(replace(SMALL, d_model=16, d_ff=16, d_kv=8, heads=2, encoder_layers=1, decoder_layers=1), 3)
-    random_bundle.write(world, "inner", tmp_path / "bundle")
-    engine = OnnxEngine(bundles.load(tmp_path / "bundle"), "cpu", threads=1)
-    search = ours.searcher(engine, world.sizes, world.histories)
-    for request, history in enumerate(world.histories.tolist()):
-        found = search(request)
-        assert hf_t5.check(found, {"returned": SMALL.returned}) == ""
-        assert not set(found) & set(history)
-        assert search(request) == found
+def test_a_worker_is_told_to_take_avx512_where_the_processor_has_all_of_it(tmp_path: Path) -> None:
+    info, all_of_it = tmp_path / "cpuinfo", " ".join(sorted(peers_race.AVX512))
+    info.write_text(f"model name\t: some\nflags\t\t: fpu avx2 {all_of_it}\n")
+    assert peers_race.variables(info) == (*peers_race.VARIABLES, "CT2_FORCE_CPU_ISA=AVX512")
+    for text in ("flags : fpu avx2 avx512f\n", "Features : neon\n"):
+        info.write_text(text)
+        assert peers_race.variables(info) == peers_race.VARIABLES
+    assert peers_race.variables(tmp_path / "absent") == peers_race.VARIABLES
+
+
+@pytest.mark.parametrize(
+    ("option", "sentence"),
+    [({"peers": "bert"}, "no peer is called"), ({"size": "huge"}, "no size is"), ({"prm": "outer"}, "no PRM form is")],
+)
+def test_unknown_names_are_refused_in_a_sentence(option: dict[str, str], sentence: str, tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match=sentence):
+        peers.run_peers(cache=tmp_path, **option)  # type: ignore[arg-type]  # strings all of them
+    assert not list(tmp_path.iterdir())
