@@ -168,7 +168,7 @@ def test_without_ours_there_is_nothing_to_compare(fake: list[str], tmp_path: Pat
 def test_peers_are_chosen_by_name_in_one_order() -> None:
     assert [side.name for side in chosen("", "inner")] == ["ours", *NAMES]
     assert [side.name for side in chosen("hf, ours_plain", "inner")] == ["ours", "ours_plain", "hf"]
-    with pytest.raises(BenchError, match="no peer is called 'faiss': ours_plain, torch_eager, "):
+    with pytest.raises(BenchError, match="no peer is called 'faiss': ours_plain, ours_int8, torch_eager, "):
         chosen("hf,faiss", "inner")
 
 
