@@ -48,7 +48,7 @@ format: $(TEST)  ## Rewrite the sources in the house format
 train: $(TRAIN)  ## Raw data to a bundle under runs/ (DATASET=beauty, DATA_DIR=../shared/data)
 	@exec $(VENV)/bin/promise train $(DATASET) --data-dir "$(DATA_DIR)"
 
-bench-peers: $(TRAIN)  ## The same model shape against Hugging Face generate, in an environment of its own
+bench-peers: $(TRAIN)  ## The same model shape against other serving stacks, in environments of their own
 	@exec $(VENV)/bin/promise bench peers $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
 
 clean:  ## Remove the virtual environment, caches and build products (runs/ stays)
