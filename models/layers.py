@@ -1,6 +1,6 @@
 """Transformer pieces shared by encoder, decoder, PRM and the SASRec baseline; plain operators, so they export."""
 
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import torch
@@ -130,6 +130,11 @@ class CrossBlock(nn.Module):
         x = x + self.dropout(self.attend(self.norm1(x), memory, mask))
         fed: Tensor = self.dropout(self.feed(self.norm2(x)))
         return x + fed
+
+
+def layers_of(modules: nn.ModuleList) -> list[CrossBlock]:
+    """The blocks of a decoder or an inner PRM."""
+    return cast(list[CrossBlock], list(modules))
 
 
 def causal_mask(length: int) -> Tensor:

@@ -15,13 +15,12 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from loadtest.bench import machine
 from loadtest.bench.histories_sides import Encoder
-from loadtest.bench.histories_sizes import MODELS, SHAPES, name_of
+from loadtest.bench.histories_sizes import MODELS, SHAPES, Plan, name_of
 from loadtest.bench.histories_table import show, show_verdict
 from loadtest.bench.histories_times import measure
 from loadtest.bench.output import Output
@@ -29,17 +28,6 @@ from loadtest.bench.venvs import ROOT, BenchError
 
 WORTH, LONG = 2.0, 256  # the extension is kept if it wins so much from so many items on
 EXPORT = "loadtest.bench.workers.histories_export"
-
-
-@dataclass(frozen=True)
-class Plan:
-    """History limits, events since the last visit, and the share of visits by users whose window is full."""
-
-    limits: tuple[int, ...] = (50, 256, 1024)
-    new: tuple[int, ...] = (1, 5)
-    at_limit: float = 0.5
-    rounds: int = 7
-    shapes: tuple[str, ...] = tuple(SHAPES)
 
 
 def run_histories(

@@ -41,3 +41,14 @@ SHAPES = {"tiger": Shape(128, 4, 6, 64, 1024, "relu"), "shipped": Shape(128, 2, 
 
 def name_of(shape: str, limit: int) -> str:
     return f"{shape}-{limit}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """History limits, events since the last visit, and the share of visits by users whose window is full."""
+
+    limits: tuple[int, ...] = (50, 256, 1024)
+    new: tuple[int, ...] = (1, 5)
+    at_limit: float = 0.5
+    rounds: int = 7
+    shapes: tuple[str, ...] = tuple(SHAPES)

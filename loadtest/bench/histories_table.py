@@ -1,16 +1,14 @@
 """The result of the benchmark of long histories for people."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from loadtest.bench.histories_sizes import Plan
 from loadtest.bench.output import Output
-
-if TYPE_CHECKING:
-    from loadtest.bench.histories import Plan
 
 FORMS = ("memory", "states", "keys and values")
 
 
-def show(title: str, found: dict[str, Any], plan: "Plan", out: Output) -> None:
+def show(title: str, found: dict[str, Any], plan: Plan, out: Output) -> None:
     """One encoder at one limit: times and ratios, bytes, and what a visit costs on average."""
     out.say()
     out.say(f"{title}, {found['limit']} items; processor ms, medians of {plan.rounds} rounds")

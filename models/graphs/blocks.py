@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -14,11 +13,6 @@ from models.layers import Attention, CrossBlock, EncoderBlock, FeedForward, RMSN
 IMPOSSIBLE = float("-inf")
 LOWEST = -1e38  # below every score, above the lowest finite number
 NOTHING = -1e9  # added to a logit that must not count: its weight is 0 to the bit
-
-
-def layers_of(modules: nn.ModuleList) -> list[CrossBlock]:
-    """The blocks of a decoder or an inner PRM."""
-    return cast(list[CrossBlock], list(modules))
 
 
 def best(b: Builder, scores: Value, k: Value) -> Value:

@@ -10,7 +10,7 @@ from models.graphs.blocks import Seen
 from models.graphs.builder import F16, F32, I32, I64, Builder, Value
 from models.graphs.ranges import Ranges
 from models.graphs.rewards import attention_of, cross_reward
-from models.layers import CrossBlock
+from models.layers import CrossBlock, layers_of
 from models.network import Promise
 
 
@@ -21,7 +21,7 @@ def context_graph(network: Promise, form: Form, ranges: Ranges | None = None) ->
     last = b.input("last", I64, "B", 1)
     rows, code = b.input("first_rows", F32, "W1", width), b.input("first_code", I32, "W1")
     memory = b("Cast", stored, to=F32)
-    decoder = blocks.layers_of(network.decoder.blocks)
+    decoder = layers_of(network.decoder.blocks)
     views = blocks.see(b, memory, decoder, network.recipe.history)
     b.output("log_prob", _first_log_prob(b, network, views, mask, code), F32, 2)
     if form == "inner":
@@ -48,7 +48,7 @@ def _leave(b: Builder, owner: str, views: list[Seen], layers: list[CrossBlock], 
 def _first_log_prob(b: Builder, network: Promise, views: list[Seen], mask: Value, code: Value) -> Value:
     """[B,W1]: the first query is the same for everyone; what it sees is not."""
     decoder = network.decoder
-    layers = blocks.layers_of(decoder.blocks)
+    layers = layers_of(decoder.blocks)
     query = b.constant((decoder.level[0] * decoder.scale)[None, None])
     hidden = blocks.cross_blocks(b, query, layers, attention_of(b, network, layers, views, mask), decoder.norm)
     logits = b("MatMul", hidden, b.constant(decoder.level_head(torch.tensor(0)).T))
@@ -63,7 +63,7 @@ def contexts(b: Builder, network: Promise, memory: Value, mask: Value, last: Val
     weights, depth = prm.context[levels], len(prm.context[levels])
     newest = b("GatherND", memory, last, batch_dims=1)
     x = b.reshape(b("MatMul", newest, b.constant(weights.permute(1, 0, 2).flatten(1))), 0, depth, -1)
-    layers = blocks.layers_of(prm.blocks)
+    layers = layers_of(prm.blocks)
     if not layers:
         return x
 

@@ -9,6 +9,7 @@ from models.graphs.blocks import IMPOSSIBLE, NOTHING, Seen
 from models.graphs.builder import BOOL, F32, I32, I64, Builder, Value
 from models.graphs.ranges import Ranges
 from models.graphs.rewards import attention_of
+from models.layers import layers_of
 from models.network import Promise
 
 DENSE = 64  # codes a child: with fewer children, products with the children's own rows cost less than with all codes
@@ -21,7 +22,7 @@ def generator_graph(
 
     Left to itself it gathers where nodes have few children beside the size of the codebook.
     """
-    b, layers = Builder(ranges), blocks.layers_of(network.decoder.blocks)
+    b, layers = Builder(ranges), layers_of(network.decoder.blocks)
     mask, node = b.input("mask", F32, "B", 1, 1, "T"), b.input("node", I32, "B", "K")
     log_prob, code = b.input("log_prob", F32, "B", "K"), b.input("code", I32, "N")
     first, end = b.input("first_child", I32, "n", 1), b.input("end_child", I32, "n", 1)
@@ -69,7 +70,7 @@ def _query(b: Builder, network: Promise, node: Value, code: Value, level: int) -
 
 def _hidden(b: Builder, network: Promise, query: Value, mask: Value) -> Value:
     """Queries [B,K,D] through the decoder, over keys and values that are inputs."""
-    layers, history = blocks.layers_of(network.decoder.blocks), network.recipe.history
+    layers, history = layers_of(network.decoder.blocks), network.recipe.history
     shape = ["B", None, None, None][: blocks.rank(layers[0].attend, history)]
     seen = [b.input(name, F32, *shape) for name in contract.seen("decoder", len(layers))]
     views = [Seen(*pair) for pair in zip(seen[::2], seen[1::2], strict=True)]

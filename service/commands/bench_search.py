@@ -94,7 +94,8 @@ def histories(
     as_json: Json = False,
 ) -> None:
     """Encoding a long history whole against extending a cached encoding by its newest events, on one core."""
-    from loadtest.bench.histories import Plan, numbers, run_histories
+    from loadtest.bench.histories import numbers, run_histories
+    from loadtest.bench.histories_sizes import Plan
 
     run_histories(Plan(numbers(limits), numbers(new), at_limit, rounds), seed=seed, json_output=as_json)
 

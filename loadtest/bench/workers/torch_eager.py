@@ -18,7 +18,7 @@ from loadtest.bench.workers import random_network
 from loadtest.bench.workers.protocol import Side, new_items, run
 from loadtest.bench.workload import World
 from models.catalogue import Prefixes
-from models.layers import CrossBlock, RMSNorm
+from models.layers import CrossBlock, RMSNorm, layers_of
 from models.network import Promise
 
 
@@ -45,7 +45,7 @@ class EagerSearch:
         """Row numbers of the best items, of a history that is encoded anew."""
         seen = self.histories[request]
         memory = self.network.encode(seen[None], self.item_rows).half().float()
-        keys_values = [block.attend.keys_values(memory) for block in self.network.decoder.blocks]  # type: ignore[union-attr, operator]
+        keys_values = [block.attend.keys_values(memory) for block in layers_of(self.network.decoder.blocks)]
         contexts = self.contexts(memory)
         nodes, log_prob, codes = torch.zeros(1, dtype=torch.long), torch.zeros(1), torch.zeros(1, memory.shape[-1])
         for b in range(self.sizes.codes):
@@ -64,8 +64,8 @@ class EagerSearch:
         if not len(prm.blocks):
             return hidden[0]
         hidden = hidden + prm.level
-        for block in prm.blocks:
-            hidden = _block(block, hidden, *block.attend.keys_values(memory))  # type: ignore[union-attr, operator, arg-type]
+        for block in layers_of(prm.blocks):
+            hidden = _block(block, hidden, *block.attend.keys_values(memory))
         return _norm(prm.norm, hidden)[0]
 
     def expand(
@@ -80,8 +80,8 @@ class EagerSearch:
         """K+ best legal children: nodes, log-probabilities, and the row of the beam that each grew from."""
         decoder = self.network.decoder
         hidden = ((codes + decoder.level[b]) * decoder.scale)[None]
-        for block, (key, value) in zip(decoder.blocks, keys_values, strict=True):
-            hidden = _block(block, hidden, key, value)  # type: ignore[arg-type]
+        for block, (key, value) in zip(layers_of(decoder.blocks), keys_values, strict=True):
+            hidden = _block(block, hidden, key, value)
         logits = _norm(decoder.norm, hidden)[0] @ decoder.level_head(torch.tensor(b)).T
         start, slots = self.first[b][nodes, None], torch.arange(self.widest[b])
         exists = slots < self.first[b][nodes + 1, None] - start

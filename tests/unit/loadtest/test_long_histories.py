@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtest.bench import histories, histories_times
-from loadtest.bench.histories import Plan, run_histories, verdict
+from loadtest.bench.histories import run_histories, verdict
 from loadtest.bench.histories_sides import STEP, Encoder, pack, unpacked
-from loadtest.bench.histories_sizes import ITEMS, Shape
+from loadtest.bench.histories_sizes import ITEMS, Plan, Shape
 from loadtest.bench.histories_window import begin, cycle, extended, visits
 from loadtest.bench.venvs import BenchError
 from loadtest.bench.workers import histories_export

@@ -16,6 +16,7 @@ from models import contract, export
 from models.contract import Form
 from models.graphs import blocks
 from models.graphs.generator import DENSE, generator_graph
+from models.layers import layers_of
 from models.network import Promise
 from models.parity import ParityError, check_parity
 
@@ -71,7 +72,7 @@ def test_both_kinds_of_attention_are_among_them() -> None:
     for history, folded in ((SIZES.history, True), (LONG, False)):
         network = network_of(history=history, cross_heads=2)
         assert network.cross is not None
-        attends = [*(block.attend for block in blocks.layers_of(network.decoder.blocks)), network.cross.block.attend]
+        attends = [*(block.attend for block in layers_of(network.decoder.blocks)), network.cross.block.attend]
         assert [blocks.folds(attend, history) for attend in attends] == [folded] * 2
 
 
