@@ -6,8 +6,6 @@ measured rate of a large matrix product in the same run), guided over plain at t
 """
 
 import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtest.bench import workload
+from loadtest.bench import heavy, workload
 from loadtest.bench.engine_run import STAGES, Case, Timed, matrix_peak, time_cases
 from loadtest.bench.engine_work import Work, minimum
 from loadtest.bench.machine import Cores, describe
@@ -81,11 +79,7 @@ def _random_bundle(folder: Path, size: str, history: int, prm: str, seed: int) -
     if size not in workload.SHAPES:
         raise BenchError(f"there is no size '{size}'; there are {', '.join(workload.SHAPES)}")
     sizes = workload.Sizes(history=history, seed=seed, **workload.SHAPES[size])
-    workload.save(workload.build(sizes, 1), folder)
-    path = folder / "bundle"
-    command = [sys.executable, "-m", "loadtest.bench.workers.random_bundle", prm, str(folder), str(path)]
-    subprocess.run(command, check=True, stdout=sys.stderr)
-    return path
+    return heavy.export(workload.build(sizes, 1), folder, prm)
 
 
 def _histories(bundle: Bundle, length: int, seed: int, count: int = 128) -> list[I32]:

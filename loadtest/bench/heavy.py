@@ -9,6 +9,7 @@ from pathlib import Path
 
 from loadtest.bench import workload
 from loadtest.bench.venvs import CACHE, ROOT, BenchError
+from loadtest.bench.workload import World
 from models import contract
 
 HEAVY = workload.Sizes(d_model=256, d_kv=64, heads=4, d_ff=1024, encoder_layers=4, decoder_layers=4, history=60)
@@ -26,15 +27,26 @@ def ensure(sizes: workload.Sizes = HEAVY, cache: Path = CACHE) -> Path:
     folder = cache / "bundles" / name
     if (folder / COMPLETE).exists():
         return folder
-    if find_spec("torch") is None:
-        raise BenchError("the heavy bundle is exported with torch: pip install 'promise-recommender[train]'")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as made:
-        workload.save(workload.build(sizes, 1), Path(made))
-        export = [sys.executable, "-m", "loadtest.bench.workers.random_bundle", "inner", made, f"{made}/bundle"]
-        done = subprocess.run(export, cwd=ROOT, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise BenchError(f"the heavy bundle could not be exported: {(done.stderr.splitlines() or ['?'])[-1]}")
+        bundle = export(workload.build(sizes, 1), Path(made))
         shutil.rmtree(folder, ignore_errors=True)
-        Path(made, "bundle").rename(folder)
+        bundle.rename(folder)
     return folder
+
+
+def export(world: World, folder: Path, kind: str = "inner") -> Path:
+    """A bundle of random weights over this world, below `folder`, written by a process of its own: it imports torch.
+
+    Raises:
+        BenchError: the train extra is not installed, or the export failed.
+    """
+    if find_spec("torch") is None:
+        raise BenchError("a bundle of random weights is made with torch: pip install 'promise-recommender[train]'")
+    workload.save(world, folder)
+    path = folder / "bundle"
+    command = [sys.executable, "-m", "loadtest.bench.workers.random_bundle", kind, str(folder), str(path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BenchError(f"the bundle could not be exported: {(done.stderr.splitlines() or ['?'])[-1]}")
+    return path

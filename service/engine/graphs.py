@@ -104,7 +104,7 @@ class OnnxEngine:
                 log_prob[row, illegal.first_level(self.trie)] = -np.inf
             hidden = masks(self.trie, context.banned)
             slot = self._slots(context.batch, 3)
-            context.opened = Opened.of(made, mask, self._put(hidden.banned), slot, log_prob, reward)
+            context.opened = Opened.of(made, self.depth, mask, self._put(hidden.banned), slot, log_prob, reward)
         opened: Opened = context.opened
         return opened
 

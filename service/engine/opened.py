@@ -7,13 +7,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from models.contract import prm_contexts
 from service.engine.protocol import F32, I32
 
 I64 = NDArray[np.int64]
 Put = Callable[[NDArray[Any]], Any]
 
 HIDDEN = np.float32(-1e9)  # added to a logit that must not count
-CONTEXT = "prm_context_"
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,19 +24,19 @@ class Opened:
     """
 
     decoder: Mapping[str, Any]
-    prm: Mapping[int, Mapping[str, Any]]
+    prm: tuple[Mapping[str, Any], ...]
     log_prob: F32
     reward: F32
 
     @classmethod
-    def of(cls, made: Mapping[str, Any], mask: Any, banned: Any, slot: Any, log_prob: F32, reward: F32) -> Self:
-        """Sort what the context graph made, by name."""
+    def of(
+        cls, made: Mapping[str, Any], depth: int, mask: Any, banned: Any, slot: Any, log_prob: F32, reward: F32
+    ) -> Self:
+        """Sort what the context graph made, by name: the inner PRM's contexts by level, the cross form's for all."""
         decoder = {name: value for name, value in made.items() if name.startswith("decoder_")}
-        contexts = {int(name.removeprefix(CONTEXT)): x for name, x in made.items() if name.startswith(CONTEXT)}
-        if contexts:
-            prm: Mapping[int, Mapping[str, Any]] = {level: {"prm_context": x} for level, x in contexts.items()}
-        else:
-            prm = _Same({"mask": mask} | {name: x for name, x in made.items() if name.startswith("prm_")})
+        prm: tuple[Mapping[str, Any], ...] = tuple({"prm_context": made[x]} for x in prm_contexts(depth) if x in made)
+        if not prm:
+            prm = ({"mask": mask} | {name: x for name, x in made.items() if name.startswith("prm_")},) * depth
         return cls(decoder | {"mask": mask, "banned": banned, "slot": slot}, prm, log_prob, reward)
 
     def take(self, rows: list[int], put: Put) -> "Opened":
@@ -45,19 +45,10 @@ class Opened:
         def part(state: Mapping[str, Any]) -> dict[str, Any]:
             return {name: x if name == "banned" else put(x.numpy()[rows]) for name, x in state.items()}
 
-        prm = _Same(part(self.prm.state)) if isinstance(self.prm, _Same) else {b: part(x) for b, x in self.prm.items()}
+        once = {id(state): state for state in self.prm}  # the cross form has one state for all levels
+        taken = {key: part(state) for key, state in once.items()}
+        prm = tuple(taken[id(state)] for state in self.prm)
         return Opened(part(self.decoder), prm, self.log_prob[rows], self.reward[rows])
-
-
-class _Same(dict[int, Mapping[str, Any]]):
-    """The same state at every level."""
-
-    def __init__(self, state: Mapping[str, Any]) -> None:
-        super().__init__()
-        self.state = state
-
-    def __missing__(self, level: int) -> Mapping[str, Any]:
-        return self.state
 
 
 def mask_of(lengths: I32, longest: int) -> F32:

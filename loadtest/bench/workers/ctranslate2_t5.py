@@ -22,7 +22,7 @@ _TOLERANCE = {"float32": 1e-3, "int8": 0.1}  # of a list's best log-probability,
 
 def convert(model: Any, folder: Path) -> None:
     """Write the model for CTranslate2: token n is called "n", and padding takes the place of every special token."""
-    from ctranslate2.converters.transformers import T5Loader  # type: ignore[import-not-found]
+    from ctranslate2.converters.transformers import T5Loader
 
     loader = T5Loader()
     spec, special = loader.get_model_spec(model), str(t5.PAD)
@@ -96,7 +96,7 @@ def off_by(model: Any, translator: Any, tokens: NDArray[np.int64], world: World)
 
 def open_side(kind: str, world: World, folder: Path) -> Side:
     """Raises ImportError outside the peer's environment, ValueError when the conversion changed the model."""
-    import ctranslate2  # type: ignore[import-not-found]
+    import ctranslate2
 
     t5.one_thread()
     sizes, model, tokens = world.sizes, t5.build_model(world.sizes), t5.tokens_of(world.sids, world.sizes.codebook)

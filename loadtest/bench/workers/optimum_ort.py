@@ -20,7 +20,7 @@ PACKAGES = ("optimum", "optimum-onnx", "onnxruntime", "transformers", "torch", "
 
 def export(model: Any, folder: Path) -> None:
     """Encoder, first decoder step, and decoder step with keys and values of the past, as three graphs in `folder`."""
-    from optimum.exporters.onnx import main_export  # type: ignore[import-not-found]
+    from optimum.exporters.onnx import main_export
 
     source = folder / "source"
     model.generation_config.pad_token_id = t5.PAD
@@ -34,7 +34,7 @@ def export(model: Any, folder: Path) -> None:
 def load(folder: Path) -> Any:
     """The exported model, each graph on one thread."""
     import onnxruntime
-    from optimum.onnxruntime import ORTModelForSeq2SeqLM  # type: ignore[import-not-found]
+    from optimum.onnxruntime import ORTModelForSeq2SeqLM
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1

@@ -33,7 +33,7 @@ def searcher(session: Any, index: Any, sizes: Sizes, histories: I32) -> Search:
 
 def open_side(world: World, folder: Path) -> Side:
     """Raises ImportError outside the peer's environment."""
-    import faiss  # type: ignore[import-not-found]
+    import faiss
     import onnxruntime
 
     path = folder / "sasrec"

@@ -7,7 +7,6 @@ facts when it is ready and answers every line {"do": step, …} with one line: e
 import json
 import os
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from loadtest.bench import scale_update, scale_world, workload
+from loadtest.bench import heavy, scale_update, scale_world, workload
 from loadtest.bench.scale_world import CHUNK, F16, I32, SIZES, Size
 from service.engine import bundle as bundles
 from service.engine.bundle import Bundle, Catalogue
@@ -131,11 +130,7 @@ def bundle_of(size: Size, sids: I32, trie: Trie, folder: Path) -> Bundle:
 def export(size: Size, sids: I32, folder: Path) -> Bundle:
     """A random-weight bundle over these codes, exported by a process of its own, which alone imports torch."""
     sizes = workload.Sizes(items=len(sids), codebook=size.codebook)
-    workload.save(workload.World(sizes, sids, np.zeros((1, HISTORY), np.int32)), folder)
-    path = folder / "bundle"
-    command = [sys.executable, "-m", "loadtest.bench.workers.random_bundle", "inner", str(folder), str(path)]
-    subprocess.run(command, check=True, stdout=sys.stderr)
-    return bundles.load(path)
+    return bundles.load(heavy.export(workload.World(sizes, sids, np.zeros((1, HISTORY), np.int32)), folder))
 
 
 def catalogue_of(sids: I32) -> Catalogue:

@@ -29,7 +29,7 @@ def exact(rows: F32, queries: F32) -> list[set[int]]:
 
 def built(rows: F32) -> tuple[Any, float]:
     """The graph, and the seconds it took. Raises ImportError outside the worker's environment."""
-    import faiss  # type: ignore[import-not-found]
+    import faiss
 
     faiss.omp_set_num_threads(1)
     graph = faiss.IndexHNSWFlat(rows.shape[1], LINKS, faiss.METRIC_INNER_PRODUCT)
