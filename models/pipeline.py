@@ -56,8 +56,7 @@ def claim(run: Run, stage: Path, setting: Setting, until: int | None = None) -> 
     Raises:
         RunError: resuming would mix two runs.
     """
-    recipe = run.recipe.as_dict()
-    recipe["network"].pop("prm")
+    recipe = replace(run.recipe, network=replace(run.recipe.network, prm=Recipe().network.prm)).choices()
     made_of = {"data": run.dataset.digest, "rows": run.dataset.seed, "setting": setting, "until": until}
     wanted = json.loads(json.dumps(made_of | {"text": run.dataset.items.text is not None, "recipe": recipe}))
     note = stage / "made-of.json"

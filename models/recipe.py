@@ -6,6 +6,8 @@ from typing import Any, Literal, get_args
 SidSource = Literal["auto", "text", "collaborative", "joined"]
 PrmForm = Literal["inner", "cross"]
 Precision = Literal["auto", "float32", "bfloat16"]
+PrmLoss = Literal["softmax", "uniform", "generator", "listwise"]
+Stages = Literal["joint", "two"]
 
 
 class RecipeError(ValueError):
@@ -16,7 +18,8 @@ class RecipeError(ValueError):
 class TokenizerRecipe:
     """Residual k-means: `depth` codebooks of `codebook` codes over `source` vectors; auto = text where there is any.
 
-    `dimensions`, `window`: of the collaborative vectors; `text_weight`: share of the text in joined ones.
+    `dimensions`, `window`: of the collaborative vectors; `text_weight`: share of the text in joined ones; `balanced`:
+    clusters of a depth hold about equally many items.
     """
 
     source: SidSource = "auto"
@@ -25,6 +28,7 @@ class TokenizerRecipe:
     dimensions: int = 64
     window: int = 5
     text_weight: float = 0.5
+    balanced: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,12 @@ class TrainingRecipe:
     `sampled`: a depth with more valid prefixes than this has its softmax estimated from so many a step (0 = never).
     An epoch takes one of `shards` equal parts of the users in turn. `guided`: positions a step at which the generator
     learns the inner PRM's ranking of children.
+
+    `prm_loss`: what the inner PRM learns from: the full softmax, InfoNCE against `negatives` uniform or generator-drawn
+    prefixes, or whole lists as the beam leaves them (LIRE). `positives`: next items that count as right, discounted.
+    `stages`: two = the PRM on a finished generator. `survival`: weight of the prefix loss (APAO's idea). `augment`:
+    share of history items dropped. `averaged`: epochs at the end whose weights are averaged. `stop`: epochs run of
+    the schedule's (0 = all, the best on validation selected).
     """
 
     epochs: int = 20
@@ -71,6 +81,13 @@ class TrainingRecipe:
     sampled: int = 0
     shards: int = 1
     guided: int = 0
+    prm_loss: PrmLoss = "softmax"
+    positives: int = 1
+    stages: Stages = "joint"
+    survival: float = 0.0
+    augment: float = 0.0
+    averaged: int = 0
+    stop: int = 0
     precision: Precision = "auto"
     validation_users: int = 4000
     validate_every: int = 2
@@ -89,6 +106,11 @@ class Recipe:
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
+    def choices(self) -> dict[str, Any]:
+        """What differs from the default recipe, by section: a field added later leaves older work as it was."""
+        default = Recipe().as_dict()
+        return {key: _differing(value, default[key]) for key, value in self.as_dict().items() if value != default[key]}
+
     def with_training(self, **changes: Any) -> "Recipe":
         return replace(self, training=replace(self.training, **changes))
 
@@ -105,7 +127,7 @@ def named(name: str) -> Recipe:
     Raises:
         RecipeError: there is none.
     """
-    recipes = {"default": Recipe(), "smoke": _smoke()}
+    recipes = {"default": Recipe(), "smoke": _smoke(), "study": _study()}
     if name not in recipes:
         raise RecipeError(f"no recipe is called '{name}': {', '.join(recipes)} are known")
     return recipes[name]
@@ -137,6 +159,18 @@ def forms(text: str) -> tuple[PrmForm, ...]:
     if not set(named_forms) <= set(known) or len(set(named_forms)) != len(named_forms):
         raise RecipeError(f"'{text}' is not a list of PRM forms: {', '.join(known)} are known, each once")
     return named_forms  # type: ignore[return-value]  # checked just above
+
+
+def _study() -> Recipe:
+    """Half the width and fewer epochs: for comparing ideas with each other, one seed, in a few minutes an arm."""
+    small = Recipe("study").with_network(width=64, head_width=16, feed_forward=256, dropout=0.3)
+    return small.with_training(epochs=8, stop=8, validate_every=8)
+
+
+def _differing(value: Any, default: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {key: part for key, part in value.items() if part != default[key]}
 
 
 def _smoke() -> Recipe:
