@@ -19,6 +19,7 @@ MANIFEST = "manifest.json"
 TABLES = "tables.npz"
 LONG = 256  # history limit from which on a bundle has EXTEND: an encoding is then worth extending
 CATALOGUE = "catalogue.npz"
+RELATIONS = "relations.npz"
 
 Form = Literal["inner", "cross"]
 
@@ -95,6 +96,36 @@ SCAN = GraphSignature(
     ("leaf", "leaf_reward"),  # int32 [B,k] index among the leaves, f32 [B,k] descending, -inf = filler
 )
 
+CORRECTION = GraphSignature(
+    "correction.onnx",  # optional: a bundle has it if its manifest says so, and then RELATIONS
+    (
+        # leaves by reward: node int32, log_prob f32 (-inf = filler), reward f32 [B,C]; chosen int64 [B,C], passed on
+        "node",
+        "log_prob",
+        "reward",
+        "chosen",
+        "place",  # f32 [1,C] logarithm of 1 … C
+        "age",  # int32 [L] 0 … L - 1
+        "history",  # int32 [B,L] item rows, newest first, 0 = unknown or padding
+        "item",  # int32 [N] the item row of every leaf, 0 = none that is known to the relations
+        "profiles",  # f16 [I+1,G*W] and the other arrays of models.relations.Relations
+        "popularity",  # f32 [I+1]
+        "neighbour",  # int32 [I+1,M]
+        "together",  # f16 [I+1,M]
+        "follower",  # int32 [I+1,S]
+        "after",  # f16 [I+1,S]
+        "k_keep",  # int64 [1] leaves to return, at most C
+    ),
+    (
+        "order",
+        "kept_node",
+        "kept_log_prob",
+        "kept_reward",
+    ),  # [B,K'], of `chosen` and the rest, by corrected reward, best first
+)
+
+RELATED = CORRECTION.inputs[8:14]  # those that RELATIONS holds
+
 
 def seen(owner: str, layers: int) -> tuple[str, ...]:
     """Names of the keys and values of every block of `owner`: decoder or prm."""
@@ -135,11 +166,12 @@ def prm(form: Form) -> GraphSignature:
     return replace(PRM, inputs=PRM.inputs + more)
 
 
-def graphs(layers: int, depth: int, form: Form) -> tuple[GraphSignature, ...]:
-    """Every graph of a bundle of these sizes."""
+def graphs(layers: int, depth: int, form: Form, corrected: bool = False) -> tuple[GraphSignature, ...]:
+    """Every graph of a bundle of these sizes, with or without a correction."""
     generators = (generator(layers, level) for level in range(1, depth))
     scan = (SCAN,) if form == "inner" else ()
-    return (ENCODER, context(layers, depth, form), *generators, prm(form), *scan)
+    correction = (CORRECTION,) if corrected else ()
+    return (ENCODER, context(layers, depth, form), *generators, prm(form), *scan, *correction)
 
 
 @dataclass(frozen=True)

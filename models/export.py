@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from models import contract
+from models.corrected import Corrected, write_correction
 from models.graphs.context import context_graph
 from models.graphs.encoder import encoder_graph
 from models.graphs.extend import extend_graph
@@ -39,10 +40,12 @@ def write_bundle(
     scoring: Scoring,
     metrics: dict[str, float],
     ranges: Ranges | None = None,
+    corrected: Corrected | None = None,
 ) -> Manifest:
     """Write `folder` whole or not at all: it is made beside and renamed once every file is there and hashed.
 
     With `ranges` (models.integers) the products they cover are made in 8-bit integers, once parity holds without.
+    With `corrected` the bundle ranks its best leaves anew.
     """
     staging = folder.with_name(folder.name + ".partial")
     shutil.rmtree(staging, ignore_errors=True)
@@ -55,6 +58,8 @@ def write_bundle(
         (staging / contract.EXTEND.file).unlink(missing_ok=True)
     for file, model in graphs(network, form, ranges) if ranges else ():
         (staging / file).write_bytes(model.SerializeToString())
+    if corrected:
+        write_correction(staging, corrected)
     np.savez(staging / contract.TABLES, allow_pickle=False, **tables(network, form))
     write_catalogue(staging / contract.CATALOGUE, network, listing)
     files = {path.name: sha256(path) for path in sorted(staging.iterdir())}
@@ -67,10 +72,11 @@ def write_bundle(
         depth=network.catalogue.depth,
         codebook=network.catalogue.codebook,
         items=network.catalogue.items,
-        parameters=_parameters(network, form),
+        parameters=_parameters(network, form) + (corrected.parameters() if corrected else 0),
         prm=form,
         scoring=scoring,
         exact=form == "inner",
+        correction=corrected.shape() if corrected else None,
         precision="int8" if ranges else "float32",
         provenance=provenance,
         metrics=metrics,

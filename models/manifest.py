@@ -31,7 +31,8 @@ class Provenance(Strict):
     """Data, seed and selection that the weights come from.
 
     `train_digest` is a sha256 over the sequences trained on: recomputed from the data without its last items, it
-    proves that the bundle never saw them (`promise audit`).
+    proves that the bundle never saw them (`promise audit`). `shuffled`: the seed that ordered the items of one day;
+    None where they stand as in the file.
     """
 
     dataset: str
@@ -42,6 +43,7 @@ class Provenance(Strict):
     seed: int
     epochs: int
     recipe: dict[str, Any]
+    shuffled: int | None = None
 
 
 class Scoring(Strict):
@@ -91,6 +93,13 @@ class Walk(Strict):
         return self
 
 
+class Correction(Strict):
+    """The bundle ranks its `pool` best leaves anew, by the `newest` items of the history (contract.CORRECTION)."""
+
+    pool: int = Field(gt=0)
+    newest: int = Field(gt=0)
+
+
 class Manifest(Strict):
     """`manifest.json` of a bundle (design section 3)."""
 
@@ -107,6 +116,7 @@ class Manifest(Strict):
     scoring: Scoring
     auto: Walk | None = None
     exact: bool
+    correction: Correction | None = None
     precision: Literal["float32", "int8"] = "float32"
     provenance: Provenance
     metrics: dict[str, float]

@@ -67,7 +67,7 @@ class _Parity:
         codes, rows = self.network.catalogue.sids[items], self.network.features.rows(self.network.catalogue).half()
         feeds = {"codes": codes.int().numpy(), "items": items.int().numpy(), "item_rows": rows.numpy()}
         wanted = reference.encode(self.network, codes, items, rows)
-        return _difference("encoder.onnx", "memory", self.run(contract.ENCODER, feeds)["memory"], wanted)
+        return difference("encoder.onnx", "memory", self.run(contract.ENCODER, feeds)["memory"], wanted)
 
     def extension(self, length: int, new: int) -> float:
         """All but the newest items from nothing, then those, against the whole encoding."""
@@ -82,7 +82,7 @@ class _Parity:
             states = np.concatenate([states, made.reshape(2, layers + 1, len(part), -1)], axis=2)
         wanted = reference.encode(self.network, codes, items, rows)
         # Rows that were kept in fp16 are rounded too: as much again.
-        return _difference("extend.onnx", "states", states[:, -1], wanted, TOLERANCE + 2 * FP16_ROUNDING)
+        return difference("extend.onnx", "states", states[:, -1], wanted, TOLERANCE + 2 * FP16_ROUNDING)
 
     def search(self, length: int) -> Iterator[float]:
         """Context, then every level of generator and PRM over it, then the scan."""
@@ -98,7 +98,7 @@ class _Parity:
         state["mask"] = feeds["mask"]
         wanted = reference.first_level(self.network, self.form, memory, lengths, rows, code)
         for name, value in zip(("log_prob", "reward"), wanted, strict=True):
-            yield _difference(self.context.file, name, state[name], value)
+            yield difference(self.context.file, name, state[name], value)
         for level in range(1, self.network.catalogue.depth):
             yield self._expand(level, memory, lengths, state)
             yield from self._prune(level, memory, lengths, state)
@@ -143,7 +143,7 @@ class _Parity:
             wanted[row, : len(children)] = torch.tensor([x for _, x in children])
             if found["child_node"][row, : len(children)].tolist() != [child for child, _ in children]:
                 raise ParityError(f"{generator.file}: 'child_node' differs from PyTorch at level {level}")
-        return _difference(generator.file, "child_log_prob", found["child_log_prob"], wanted)
+        return difference(generator.file, "child_log_prob", found["child_log_prob"], wanted)
 
     def _prune(self, level: int, memory: Tensor, lengths: Tensor, state: Arrays) -> Iterator[float]:
         table, row = self._rows(50).half(), torch.randperm(50, generator=self.random)[:40]
@@ -173,7 +173,7 @@ class _Parity:
         wanted = {"order": order, "kept_node": node.gather(1, kept).int(), "kept_log_prob": log_prob.gather(1, kept)}
         wanted |= {"kept_reward": reward.gather(1, kept), "reward": reward}
         for name, value in wanted.items():
-            yield _difference(self.prm.file, name, found[name], value)
+            yield difference(self.prm.file, name, found[name], value)
 
     def _scan(self, memory: Tensor, lengths: Tensor, feeds: Arrays) -> Iterator[float]:
         rows, banned = self._rows(30), torch.rand(2, 40, generator=self.random) > 0.8
@@ -187,7 +187,7 @@ class _Parity:
         found = self.run(contract.SCAN, feeds | more)
         wanted = reference.scan(self.network, memory, lengths, rows, banned[:, 10:], 5)
         for name, value in zip(contract.SCAN.outputs, wanted, strict=True):
-            yield _difference(contract.SCAN.file, name, found[name], value)
+            yield difference(contract.SCAN.file, name, found[name], value)
 
 
 def _made_trie(network: Promise, level: int, generator: torch.Generator) -> dict[str, Any]:
@@ -221,7 +221,7 @@ def _prefixes(trie: dict[str, Any], node: NDArray[np.int64], level: int, depth: 
     return prefix
 
 
-def _difference(file: str, name: str, onnx: NDArray[Any], torch_value: Tensor, tolerance: float = TOLERANCE) -> float:
+def difference(file: str, name: str, onnx: NDArray[Any], torch_value: Tensor, tolerance: float = TOLERANCE) -> float:
     wanted = torch_value.numpy()
     if onnx.dtype != wanted.dtype or onnx.shape != wanted.shape:
         raise ParityError(f"{file}: '{name}' is {onnx.dtype}{onnx.shape}, PyTorch gives {wanted.dtype}{wanted.shape}")

@@ -64,7 +64,8 @@ class Loader:
     def serve(self, slot: str, model: Model) -> Served:
         """The model in its slot, with a budget of its own."""
         walk, thresholds = self._walk(model)
-        ladder = Ladder(model.trie.depth, model.rule, model.has_scan, walk, model.auto.widths)
+        tuned, pool = model.auto.widths, model.engine.pool
+        ladder = Ladder(model.trie.depth, model.rule, model.has_scan, walk, tuned, pool)
         if self.settings.default_tier not in (AUTO, *ladder.names):
             offered = ", ".join((AUTO, *ladder.names))
             raise StartError(f"PROMISE_DEFAULT_TIER is {self.settings.default_tier!r}; {slot} offers {offered}.")

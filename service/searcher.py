@@ -15,11 +15,12 @@ from service.budget.cost import LEVEL1
 from service.budget.difficulty import Gauge
 from service.budget.ladder import AUTO, Choice, Ladder
 from service.engine.bundle import Catalogue
-from service.engine.protocol import F16, F32, I32, Context, Engine, Extension
+from service.engine.protocol import F16, F32, I32, Context, Engine, Extension, newest_first
 from service.items import tokens
 from service.search import staged
 from service.search.guided import Found
 from service.search.plan import Plan
+from service.search.scanned import scan
 from service.search.spent import LevelSpent, spent
 from service.search.staged import FirstLevel
 from service.search.trie import Trie
@@ -102,7 +103,8 @@ class _Batch:
         self.seconds = {"encode": time.perf_counter() - started} if self.fresh else {}
         lengths = np.array([len(memory) for memory in memories], np.int32)
         padded = _pad([memory[None] for memory in memories])
-        self.context = searcher.engine.context(padded, lengths, [task.banned for task in self.tasks])
+        history = newest_first([task.rows for task in self.tasks], searcher.catalogue.learned)
+        self.context = searcher.engine.context(padded, lengths, [task.banned for task in self.tasks], history)
 
     def scan(self) -> None:
         """The requests that asked for the exact ranking of all items."""
@@ -110,7 +112,8 @@ class _Batch:
         if not rows:
             return
         engine, started = self.searcher.engine, time.perf_counter()
-        scanned = engine.scan(engine.take(self.context, rows), max(self.tasks[row].k for row in rows))
+        context, most = engine.take(self.context, rows), max(self.tasks[row].k for row in rows)
+        scanned = scan(engine, context, most, engine.pool)
         if scanned is None:
             raise RuntimeError("the ladder offered an exact tier over an engine that cannot scan")
         seconds = {"prune": time.perf_counter() - started}

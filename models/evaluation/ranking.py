@@ -19,10 +19,11 @@ from models.metrics import F32, I32
 from models.results import Paths, Result, choose
 from service.engine.bundle import load as load_bundle
 from service.engine.graphs import OnnxEngine
-from service.engine.protocol import Context, Engine
+from service.engine.protocol import Context, Engine, newest_first
 from service.search.guided import Step, search
 from service.search.legality import banned
 from service.search.plan import Plan, Rule
+from service.search.scanned import scan
 from service.search.trie import Trie
 
 NO_WEIGHTS = Rule()
@@ -45,10 +46,11 @@ class Options(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Method:
-    """A way to rank: a search plan, or None for the exact scan."""
+    """A way to rank: a search plan, or None for the exact scan, whose best `pool` leaves are then corrected."""
 
     name: str
     plan: Plan | None
+    pool: int = 0
 
     def wide(self, k: int) -> Plan | None:
         """The plan as the search will run it when k items are asked for."""
@@ -88,7 +90,8 @@ class Users:
         for row, history in enumerate(shown):
             items[row, : len(history)] = history
         memory = engine.encode(self.codes[items], items, lengths)
-        return engine.context(memory, lengths, [banned(self.trie, self.histories[user]) for user in chosen])
+        illegal = [banned(self.trie, self.histories[user]) for user in chosen]
+        return engine.context(memory, lengths, illegal, newest_first(shown, len(self.codes) - 1))
 
 
 def _follow(paths: Paths, chosen: Indices, steps: Sequence[Step], true: I32) -> None:
@@ -113,7 +116,7 @@ class _Lists:
 
 def _run(engine: Engine, context: Context, trie: Trie, method: Method, k: int) -> _Lists:
     if method.plan is None:
-        scanned = engine.scan(context, k)
+        scanned = scan(engine, context, k, method.pool)
         if scanned is None:
             raise ValueError(f"method {method.name!r}: this PRM's form allows no exact scan")
         return _Lists(leaf_rows(trie, *scanned), scanned[1], ())

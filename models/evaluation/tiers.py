@@ -51,7 +51,7 @@ def run_tiers(
     manifest, trie, sids = engine.bundle.manifest, engine.trie, engine.bundle.catalogue.sids
     users = Users(trie, sids, histories, targets, engine.history_limit)
     tuned = dict(widths or {})
-    plans = _plans(engine.depth, rule, tuned)
+    plans = _plans(engine.depth, rule, tuned, engine.pool)
     times = _timings(engine, users, list(plans.values()), timed, seed)
     draw, nothing = np.random.default_rng(seed).random(len(targets)), _empty(len(targets), manifest.codebook)
     names = (manifest.tag, digest(sids), manifest.setting, cases, SEARCHES, tuned)
@@ -70,8 +70,8 @@ def run_tiers(
     return found
 
 
-def _plans(depth: int, rule: Rule, widths: Mapping[str, Widths]) -> dict[str, Plan]:
-    ladder = Ladder(depth, rule, exact=False, widths=widths)
+def _plans(depth: int, rule: Rule, widths: Mapping[str, Widths], pool: int) -> dict[str, Plan]:
+    ladder = Ladder(depth, rule, exact=False, widths=widths, pool=pool)
     choices = {name: ladder.choice(name, name, "requested", LISTED) for name in SEARCHES}
     return {name: choice.plan for name, choice in choices.items() if choice.plan}
 
@@ -162,7 +162,7 @@ def _gauged(engine: OnnxEngine, context: Context, plan: Plan) -> tuple[float, fl
 
 def _fresh(context: Context) -> Context:
     """The same batch without what was worked out over it."""
-    return Context(context.memory, context.lengths, context.banned)
+    return Context(context.memory, context.lengths, context.banned, context.history)
 
 
 def _since(start: float) -> float:

@@ -59,7 +59,7 @@ class Ladder:
 
     `widths`: (K', K+) of every level for the tiers that the bundle tuned. `walk`: the tiers `auto` may choose from,
     cheapest first. The exact scan is not one of them: it shares no level with a search, so it cannot follow a first
-    level that was already run.
+    level that was already run. `pool`: leaves that the bundle's correction ranks anew, 0 = it has none.
 
     Raises:
         StartError: the walk is empty, names a tier that cannot be walked, or does not climb; widths that cannot run.
@@ -70,6 +70,7 @@ class Ladder:
     exact: bool
     walk: tuple[str, ...] = WALK
     widths: Mapping[str, Widths] = field(default_factory=lambda: MappingProxyType({}))
+    pool: int = 0
 
     def __post_init__(self) -> None:
         for name, levels in self.widths.items():
@@ -146,7 +147,7 @@ class Ladder:
     def _plan(self, tier: Tier, strategy: Strategy, rule: Rule) -> Plan:
         use_prm = tier.use_prm and strategy == "guided"
         levels = (Level(keep, plus if use_prm else keep) for keep, plus in self._levels(tier))
-        return Plan(tuple(levels), use_prm, rule)
+        return Plan(tuple(levels), use_prm, rule, rescore=self.pool if use_prm else 0)
 
 
 def _place(name: str | None, default: str = EXACT) -> int:

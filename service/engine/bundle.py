@@ -4,9 +4,10 @@ import hashlib
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,6 +86,7 @@ class Bundle:
     catalogue: Catalogue
     trie: Trie
     tables: Tables
+    relations: Mapping[str, NDArray[np.generic]] = field(default_factory=lambda: MappingProxyType({}))
     revision: int = 0
     origin: "Bundle | None" = None
 
@@ -117,7 +119,9 @@ def load(path: Path) -> Bundle:
         trie = tries.build(catalogue.sids)
     except ValueError as error:
         raise BundleError(f"{path / contract.CATALOGUE}: {error}.") from error
-    return Bundle(path, manifest, catalogue, trie, _tables(path / contract.TABLES, manifest, trie))
+    tables = _tables(path / contract.TABLES, manifest, trie)
+    relations = _relations(path / contract.RELATIONS, manifest) if manifest.correction else {}
+    return Bundle(path, manifest, catalogue, trie, tables, relations)
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -142,8 +146,10 @@ def read_manifest(path: Path) -> Manifest:
 
 def verify_files(path: Path, manifest: Manifest) -> None:
     """Every file the contract needs is listed, and every listed file has the bytes the manifest was written for."""
-    graphs = contract.graphs(manifest.dims.decoder_layers, manifest.depth, manifest.prm)
+    corrected = manifest.correction is not None
+    graphs = contract.graphs(manifest.dims.decoder_layers, manifest.depth, manifest.prm, corrected)
     needed = [*(graph.file for graph in graphs), contract.TABLES, contract.CATALOGUE]
+    needed += [contract.RELATIONS] if corrected else []
     for name in sorted({*needed, *manifest.files}):
         if name not in manifest.files:
             raise BundleError(f"{path / contract.MANIFEST}: lists no hash for {name}.")
@@ -210,6 +216,17 @@ def most_popular(popularity: I32, on_offer: NDArray[np.generic]) -> I32:
     rows: I32 = keys.astype(np.int32)  # its lower half
     rows += 1
     return rows
+
+
+def _relations(file: Path, manifest: Manifest) -> dict[str, NDArray[np.generic]]:
+    """The arrays of contract.CORRECTION that speak of all items."""
+    arrays = _arrays(file)
+    missing = [name for name in contract.RELATED if name not in arrays]
+    if missing:
+        raise BundleError(f"{file}: table '{missing[0]}' is missing.")
+    if any(len(arrays[name]) != manifest.items + 1 for name in contract.RELATED):
+        raise BundleError(f"{file}: a table does not have a row for each of the {manifest.items} items.")
+    return {name: arrays[name] for name in contract.RELATED}
 
 
 def _tables(file: Path, manifest: Manifest, trie: Trie) -> Tables:

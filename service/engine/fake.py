@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.engine.masks import masks
-from service.engine.protocol import F16, F32, I32, Beams, Bool, Context, Pruned
+from service.engine.protocol import F16, F32, I32, Beams, Bool, Context, HostTensor, Pruned
 from service.search import choosing
 from service.search.csr import Trie
 from service.search.legality import Banned
@@ -22,6 +22,7 @@ U64 = NDArray[np.uint64]
 
 LOG_PROB_SALT = 0x9E3779B97F4A7C15
 REWARD_SALT = 0xD1B54A32D192ED03
+CORRECTION_SALT = 0x8CB92BA72F3D8DD7
 
 
 class FakeEngine:
@@ -30,12 +31,14 @@ class FakeEngine:
     model_version: str = "fake@0"
     providers: tuple[str, ...] = ("FakeExecutionProvider",)
 
-    def __init__(self, trie: Trie, *, width: int = 8, history_limit: int = 20, has_scan: bool = True) -> None:
+    def __init__(
+        self, trie: Trie, *, width: int = 8, history_limit: int = 20, has_scan: bool = True, pool: int = 0
+    ) -> None:
         self.trie = trie
         self.depth = trie.depth
         self.width = width
         self.history_limit = history_limit
-        self.has_scan = has_scan
+        self.has_scan, self.pool = has_scan, pool
 
     def over(self, trie: Trie) -> Self:
         """The same engine over another trie."""
@@ -54,12 +57,14 @@ class FakeEngine:
             memory[row, :length] = (_unit(mixed) * 2 - 1)[:length]
         return memory
 
-    def context(self, memory: F16, lengths: I32, banned: Sequence[Banned]) -> Context:
-        return Context(memory, lengths, banned)
+    def context(self, memory: F16, lengths: I32, banned: Sequence[Banned], history: I32 | None = None) -> Context:
+        return Context(memory, lengths, banned, history)
 
     def take(self, context: Context, rows: Sequence[int]) -> Context:
         chosen = list(rows)
-        return Context(context.memory[chosen], context.lengths[chosen], [context.banned[row] for row in chosen])
+        history = None if context.history is None else context.history[chosen]
+        banned = [context.banned[row] for row in chosen]
+        return Context(context.memory[chosen], context.lengths[chosen], banned, history)
 
     def root(self, batch: int) -> Beams:
         return choosing.beams(np.zeros((batch, 1), np.int32), np.zeros((batch, 1), np.float32))
@@ -85,6 +90,16 @@ class FakeEngine:
         reward = np.stack([self._rewards(context, row, node[row]) for row in range(context.batch)])
         reward[np.isneginf(log_prob)] = -np.inf
         return choosing.keep(node, log_prob, reward, k_keep, weight)
+
+    def correct(self, context: Context, leaves: Pruned, k_keep: int) -> Pruned:
+        """A hash again, of the newest items too; filler stays last."""
+        node, log_prob = leaves.kept.node.numpy(), leaves.kept.log_prob.numpy()
+        assert context.history is not None
+        newest = _u64(context.history.sum(1))[:, None] << np.uint64(32)
+        reward = (8 * _unit(_mix(_u64(node) + newest, CORRECTION_SALT)) - 4).astype(np.float32)
+        again = choosing.keep(node, log_prob, np.where(np.isneginf(log_prob), -np.inf, reward), k_keep, 0.0)
+        order = HostTensor(choosing.pick(leaves.order.numpy(), again.order.numpy()))
+        return Pruned(again.kept, order, again.reward, leaves.all_rewards)
 
     def scan(self, context: Context, k: int) -> tuple[I32, F32] | None:
         if not self.has_scan:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from models import contract
 from service.engine.bundle import Bundle
+from service.engine.correcting import GraphCorrection
 from service.engine.extension import GraphExtension
 from service.engine.held import constants
 from service.engine.masks import masks, slots
@@ -22,6 +23,8 @@ from service.engine.protocol import F16, F32, I32, Beams, Context, HostTensor, P
 from service.engine.sessions import Device, Graph, open_sessions, put, signatures
 from service.search import choosing
 from service.search.legality import Banned
+
+OPTIONAL = (contract.SCAN.file, contract.EXTEND.file, contract.CORRECTION.file)
 
 
 class OnnxEngine:
@@ -62,9 +65,12 @@ class OnnxEngine:
         held, graphs = constants(bundle, self._put), signatures(manifest)
         self._graphs = {x.file: Graph(self._sessions[x.file], x, self.device, held[x.file]) for x in graphs}
         self._encoder, self._context, *generators, self._prm = (
-            self._graphs[x.file] for x in graphs if x.file not in (contract.SCAN.file, contract.EXTEND.file)
+            self._graphs[x.file] for x in graphs if x.file not in OPTIONAL
         )
         self._generators = dict(enumerate(generators, start=1))
+        self.pool, shape = manifest.correction.pool if manifest.correction else 0, manifest.correction
+        again = self._graphs.get(contract.CORRECTION.file)
+        self._correction = GraphCorrection(again, shape, self._put) if again and shape else None
         longer, dims = self._graphs.get(contract.EXTEND.file), manifest.dims
         self.extension = GraphExtension(longer, self._put, dims.encoder_layers, dims.width) if longer else None
 
@@ -77,9 +83,9 @@ class OnnxEngine:
             memory[np.arange(memory.shape[1]) >= lengths[:, None]] = 0
         return memory
 
-    def context(self, memory: F16, lengths: I32, banned: Sequence[Banned]) -> Context:
-        """A batch of encodings [B,T,D] and what each of its requests may not be shown."""
-        return Context(memory, lengths, banned)
+    def context(self, memory: F16, lengths: I32, banned: Sequence[Banned], history: I32 | None = None) -> Context:
+        """A batch of encodings [B,T,D], what each of its requests may not be shown, and its histories (see Context)."""
+        return Context(memory, lengths, banned, history)
 
     def take(self, context: Context, rows: Sequence[int]) -> Context:
         """These requests of the batch, in this order; the batch itself where they are all of it."""
@@ -88,7 +94,8 @@ class OnnxEngine:
             return context
         lengths = context.lengths[chosen]
         memory = context.memory[chosen, : lengths.max()]  # one request alone must fill it: see mask_of
-        part = Context(memory, lengths, [context.banned[row] for row in chosen])
+        history = None if context.history is None else context.history[chosen]
+        part = Context(memory, lengths, [context.banned[row] for row in chosen], history)
         if context.opened is not None:
             part.opened = context.opened.take(chosen, self._put)
         return part
@@ -145,6 +152,13 @@ class OnnxEngine:
             feeds["level"] = self._small(level, "int64", False)
         order, node, log_prob, reward, rewards = self._prm(feeds)
         return Pruned(Beams(node, log_prob, count), order, reward, rewards)
+
+    def correct(self, context: Context, leaves: Pruned, k_keep: int) -> Pruned:
+        """The k_keep best of these leaves by the corrected reward; only where the bundle has a correction."""
+        if self._correction is None:
+            raise ValueError(f"{self.model_version} has no correction")
+        count = min(k_keep, leaves.kept.width)
+        return self._correction(context, leaves, count, self._small(count, "int64", True))
 
     def scan(self, context: Context, k: int) -> tuple[I32, F32] | None:
         """Exact ranking of all leaves: nodes int32 and rewards [B,k]; None where the PRM's form forbids it."""

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from models import contract
 from service.engine.bundle import Bundle
+from service.engine.correcting import relations
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -27,6 +28,8 @@ def constants(bundle: Bundle, put: Callable[[NDArray[Any]], Any]) -> dict[str, d
         contract.PRM.file: {"rows": put(tables.rows), "row": put(tables.row)},
         contract.SCAN.file: {name: put(array) for name, array in _leaves(bundle).items()},
     }
+    if manifest.correction:
+        held[contract.CORRECTION.file] = {name: put(array) for name, array in relations(bundle).items()}
     arrays: Arrays = {
         "first_child": trie.first_child[:-1, None],
         "end_child": trie.first_child[1:, None],

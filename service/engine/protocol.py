@@ -35,17 +35,29 @@ class HostTensor:
 class Context:
     """A batch of encodings to be searched: memory f16 [B,T,D], lengths int32 [B], what each request may not be shown.
 
+    history: int32 [B,L] item rows, newest first, 0 = unknown or padding; only a correction asks for them.
     `opened`: the engine's own view of it, made when the first level is asked for.
     """
 
     memory: F16
     lengths: I32
     banned: Sequence[Banned]
+    history: I32 | None = None
     opened: Any = None
 
     @property
     def batch(self) -> int:
         return len(self.lengths)
+
+
+def newest_first(histories: Sequence[I32], learned: int) -> I32:
+    """int32 [B,L], newest first, of item rows oldest first; rows beyond `learned` become 0, as unknown ones are."""
+    width = max(1, *map(len, histories))
+    found = np.zeros((len(histories), width), np.int32)
+    for row, history in zip(found, histories, strict=True):
+        some = history[::-1][:width]
+        row[: len(some)] = np.where(some <= learned, some, 0)
+    return found
 
 
 @dataclass(frozen=True)
@@ -76,13 +88,14 @@ class Engine(Protocol):
     depth: int
     model_version: str
     providers: tuple[str, ...]
+    pool: int  # leaves that its correction ranks anew, 0 = it has none
 
     def encode(self, codes: I32, items: I32, lengths: I32) -> F16:
         """Encode histories: codes [B,T,d], items [B,T], lengths [B] → memory [B,T,D] on the host, for the cache."""
         ...
 
-    def context(self, memory: F16, lengths: I32, banned: Sequence[Banned]) -> Context:
-        """A batch of encodings [B,T,D] and what each of its requests may not be shown."""
+    def context(self, memory: F16, lengths: I32, banned: Sequence[Banned], history: I32 | None = None) -> Context:
+        """A batch of encodings [B,T,D], what each of its requests may not be shown, and its histories (see Context)."""
         ...
 
     def take(self, context: Context, rows: Sequence[int]) -> Context:
@@ -103,6 +116,10 @@ class Engine(Protocol):
 
     def prune(self, context: Context, children: Beams, level: int, k_keep: int, weight: float) -> Pruned:
         """The k_keep children of highest reward + weight · log-probability."""
+        ...
+
+    def correct(self, context: Context, leaves: Pruned, k_keep: int) -> Pruned:
+        """The k_keep best of these leaves, given best first, by the corrected reward; only where `pool` > 0."""
         ...
 
     def scan(self, context: Context, k: int) -> tuple[I32, F32] | None:

@@ -46,7 +46,8 @@ def choose_device(wanted: Device) -> Chosen:
 
 def signatures(manifest: Manifest) -> tuple[GraphSignature, ...]:
     """The graphs of a bundle, as its sizes and its form of the PRM make them."""
-    graphs, dims = contract.graphs(manifest.dims.decoder_layers, manifest.depth, manifest.prm), manifest.dims
+    dims = manifest.dims
+    graphs = contract.graphs(dims.decoder_layers, manifest.depth, manifest.prm, manifest.correction is not None)
     return (*graphs, contract.extend(dims.encoder_layers)) if contract.EXTEND.file in manifest.files else graphs
 
 

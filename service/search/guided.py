@@ -69,18 +69,21 @@ def search(engine: Engine, context: Context, plan: Plan, k: int, deadline: Deadl
         late = number > 0 and (late or deadline.passed())
         steps.append(step(engine, context, beams, number, plan.hurried(k) if late else plan, deadline.clock))
         beams = steps[-1].kept
-    return rank(steps, plan.rule.leaf, k, late)
+    return rank(steps, plan.leaf_weight, k, late)
 
 
 def step(engine: Engine, context: Context, beams: Beams, number: int, plan: Plan, clock: Callable[[], float]) -> Step:
-    """One level: expand, and prune where the plan uses the PRM."""
-    level = plan.levels[number]
+    """One level: expand, and prune where the plan uses the PRM; without it a level expands to what it keeps."""
+    level, prunes = plan.levels[number], plan.prunes(number)
     start = clock()
-    children = engine.expand(context, beams, number, level.k_plus)
+    children = engine.expand(context, beams, number, level.k_plus if prunes else level.k_keep)
     middle = clock()
     pruned = None
-    if plan.use_prm:
-        pruned = engine.prune(context, children, number, level.k_keep, plan.weight(number))
+    if prunes:
+        kept = max(level.k_keep, plan.rescore) if plan.rescores(number) else level.k_keep
+        pruned = engine.prune(context, children, number, kept, plan.weight(number))
+        if plan.rescores(number):
+            pruned = engine.correct(context, pruned, level.k_keep)
     return Step(number, children, pruned, middle - start, clock() - middle)
 
 

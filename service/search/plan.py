@@ -25,16 +25,38 @@ class Rule:
 
 @dataclass(frozen=True)
 class Plan:
-    """Widths per depth, whether the PRM prunes, and the scoring rule."""
+    """Widths per depth, whether the PRM prunes, and the scoring rule.
+
+    `depths`: the 0-based levels at which it prunes, all of them when None; the others keep their k_keep most probable
+    children, as a plain beam does. `rescore`: the best leaves that the correction ranks anew, 0 = none; their score is
+    the corrected reward alone.
+    """
 
     levels: tuple[Level, ...]
     use_prm: bool = True
     rule: Rule = Rule()
+    depths: tuple[int, ...] | None = None
+    rescore: int = 0
 
     @staticmethod
-    def uniform(depth: int, k_keep: int, k_plus: int, *, use_prm: bool = True, rule: Rule = Rule()) -> "Plan":
+    def uniform(
+        depth: int, k_keep: int, k_plus: int, *, use_prm: bool = True, rule: Rule = Rule(), rescore: int = 0
+    ) -> "Plan":
         """The same K' and K+ at every one of `depth` levels; a plain beam has K+ = K' and no PRM."""
-        return Plan((Level(k_keep, k_plus),) * depth, use_prm, rule)
+        return Plan((Level(k_keep, k_plus),) * depth, use_prm, rule, rescore=rescore)
+
+    def prunes(self, level: int) -> bool:
+        """Does the PRM choose at this 0-based level?"""
+        return self.use_prm and (self.depths is None or level in self.depths)
+
+    def rescores(self, level: int) -> bool:
+        """Does the correction rank what the PRM leaves of this 0-based level?"""
+        return self.rescore > 0 and level == len(self.levels) - 1 and self.prunes(level)
+
+    @property
+    def leaf_weight(self) -> float:
+        """Of the log-probability in the score of an item."""
+        return 0.0 if self.rescores(len(self.levels) - 1) else self.rule.leaf
 
     def weight(self, level: int) -> float:
         """The scoring weight at a 0-based level."""

@@ -87,7 +87,7 @@ def descend(
             plan = going.plan.hurried(going.k) if going.late else going.plan
             done = step(engine, context, going.beams, number, plan, clock)
             going = replace(going, beams=done.kept, steps=(*going.steps, done))
-        yield going.rows, rank(going.steps, going.plan.rule.leaf, going.k, going.late)
+        yield going.rows, rank(going.steps, going.plan.leaf_weight, going.k, going.late)
 
 
 def _part(engine: Engine, group: Group, deadlines: Sequence[Deadline]) -> tuple[Group | None, Group | None]:

@@ -58,7 +58,8 @@ class Bare:
 
     def __init__(self, bundle: Path, tier: str) -> None:
         model = load_model(bundle, Settings.model_construct(device="cpu", threads=1))
-        ladder = Ladder(model.trie.depth, model.rule, model.has_scan, model.auto.tiers, model.auto.widths)
+        walk = model.auto
+        ladder = Ladder(model.trie.depth, model.rule, model.has_scan, walk.tiers, walk.widths, model.engine.pool)
         plan = ladder.choice(tier, tier, "", 1).plan
         assert plan is not None, "an exact scan is no search"
         self._plan, self._model, self._engine = plan, model, model.engine
