@@ -9,6 +9,7 @@ look alike.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.batches import pad, scoring_batches
-from models.correction import Correction, Related
+from models.correction import COUNTED, Correction, Related
 from models.dataset import Cases, Dataset, Split
 from models.network import Promise
 from models.recipe import CorrectionRecipe
@@ -73,6 +74,22 @@ def lists(network: Promise, cases: Cases, recipe: CorrectionRecipe) -> Lists:
     found = candidates == torch.from_numpy(cases.targets.astype(np.int64))[:, None]
     place = torch.where(found.any(1), found.int().argmax(1), -1)
     return Lists(history, candidates, reward, place)
+
+
+def fitted(
+    network: Promise, dataset: Dataset, split: Split, recipe: CorrectionRecipe, file: Path, seed: int, log: Log
+) -> Correction:
+    """The correction that this network's lists for the validation items teach; kept in `file` and read from there."""
+    relations = relations_of(network, dataset, split, recipe)
+    if file.exists():
+        model = Correction(relations.groups + len(COUNTED), recipe)
+        model.load_state_dict(torch.load(file, weights_only=True))
+        return model.eval()
+    model = fit(Related(relations), lists(network, split.validation, recipe), recipe, seed, log)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(model.state_dict(), file.with_suffix(".tmp"))
+    file.with_suffix(".tmp").replace(file)
+    return model
 
 
 def fit(related: Related, known: Lists, recipe: CorrectionRecipe, seed: int, log: Log = lambda _: None) -> Correction:

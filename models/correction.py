@@ -14,6 +14,7 @@ from models.relations import Relations
 
 FAR = -1e9  # logit of a history item that is not there
 WORST = -100.0  # behind the best of the list: what is further behind is filler
+COUNTED = ("together", "cosine", "after")  # features of a pair beside one for every group of profiles
 POPULARITY = 0.2  # brings log counts to the size of the other features
 
 
@@ -36,7 +37,7 @@ class Related(nn.Module):
 
     @property
     def features(self) -> int:
-        return self.groups + 3
+        return self.groups + len(COUNTED)
 
     @torch.no_grad()
     def forward(self, history: Tensor, candidates: Tensor) -> Tensor:

@@ -4,70 +4,31 @@ Every stage leaves its result in the run folder and is skipped or resumed when i
 """
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
 from torch import nn
 
 from models import contract, evaluation, export
-from models.dataset import Dataset, Split
+from models.corrected import Corrected
+from models.correcting import fitted, relations_of
+from models.correction import Correction
+from models.dataset import Split
+from models.evaluation.offered import DEFAULT_TIER, tier
 from models.listing import listing, train_digest
 from models.manifest import UNFINISHED, Manifest, Provenance, Scoring
 from models.network import CrossStage, Promise
-from models.recipe import PrmForm, Recipe
+from models.recipe import PrmForm
+from models.runs import Run, RunError, Setting, claim
 from models.sasrec import SASRec
 from models.tokenizer import SemanticIds, item_vectors, tokenize
-from models.training import Log, Progress, Trainer
+from models.training import Progress, Trainer
 
-Setting = Literal["A", "B"]
 SELECTION_USERS = 6000
 
-
-@dataclass(frozen=True)
-class Run:
-    """One recipe on one dataset; everything it makes lands under `folder`."""
-
-    dataset: Dataset
-    recipe: Recipe
-    folder: Path
-    version: str
-    log: Log
-
-    def split(self, setting: Setting) -> Split:
-        return self.dataset.split(setting)
-
-    def stage(self, setting: Setting, kind: str = "promise") -> Path:
-        return self.folder / f"{kind}-{setting}"
-
-    def bundle(self, setting: Setting, form: PrmForm) -> Path:
-        return self.folder / f"bundle-{setting}-{form}"
-
-
-class RunError(ValueError):
-    """A run folder holds the work of another recipe or other data; the sentence names the folder."""
-
-
-def claim(run: Run, stage: Path, setting: Setting, until: int | None = None) -> None:
-    """Note in a stage folder what its work is made of; refuse a folder whose work is made of something else.
-
-    Raises:
-        RunError: resuming would mix two runs.
-    """
-    recipe = replace(run.recipe, network=replace(run.recipe.network, prm=Recipe().network.prm)).choices()
-    made_of = {"data": run.dataset.digest, "rows": run.dataset.seed, "setting": setting, "until": until}
-    wanted = json.loads(json.dumps(made_of | {"text": run.dataset.items.text is not None, "recipe": recipe}))
-    note = stage / "made-of.json"
-    if note.exists():
-        if json.loads(note.read_text()) != wanted:
-            raise RunError(f"{stage} holds the work of another recipe or other data; name another folder with --out")
-        return
-    if (stage / "last.pt").exists():
-        raise RunError(f"{stage} does not say what it is made of; name another folder with --out")
-    stage.mkdir(parents=True, exist_ok=True)
-    note.write_text(json.dumps(wanted, indent=1))
+__all__ = ["Run", "RunError", "Setting", "build", "build_baseline", "claim", "fit", "fit_cross", "semantic_ids"]
 
 
 def semantic_ids(run: Run, setting: Setting) -> SemanticIds:
@@ -121,20 +82,32 @@ def fit_cross(run: Run, setting: Setting, network: Promise) -> None:
     )
 
 
+def fit_correction(run: Run, network: Promise) -> Correction | None:
+    """What the network of setting A gets wrong about items it did not train on; None where the recipe has none."""
+    recipe, split = run.recipe.correction, run.split("A")
+    if recipe is None:
+        return None
+    file, seed = run.folder / "correction" / "correction.pt", run.recipe.training.seed
+    return fitted(network, run.dataset, split, recipe, file, seed, run.log)
+
+
 def build(run: Run) -> Path:
     """The whole recipe; returns the folder of the setting-B bundle, evaluated on its test items."""
     forms = run.recipe.network.prm
     until: int | None = None
     rules: dict[PrmForm, Scoring | None] = dict.fromkeys(forms)
     settings: tuple[Setting, Setting] = ("A", "B")
+    correction: Correction | None = None
     for setting in settings:
         network, progress = fit(run, setting, until)
         assert isinstance(network, Promise)
-        until = until or progress.best_epoch
+        until = until or run.recipe.training.stop or progress.best_epoch
         if len(forms) > 1:
             fit_cross(run, setting, network)
         for form in forms:
-            rules[form] = _write(run, network, setting, form, until, rules[form])
+            rules[form] = _write(run, network, setting, form, until, rules[form], correction)
+        # What the correction learns from are A's validation items, so only the bundle of B may have it.
+        correction = fit_correction(run, network) if setting == "A" else correction
     return run.bundle("B", forms[0])
 
 
@@ -144,7 +117,15 @@ def build_baseline(run: Run) -> None:
     fit(run, "B", progress.best_epoch, "sasrec")
 
 
-def _write(run: Run, network: Promise, setting: Setting, form: PrmForm, epochs: int, rule: Scoring | None) -> Scoring:
+def _write(
+    run: Run,
+    network: Promise,
+    setting: Setting,
+    form: PrmForm,
+    epochs: int,
+    rule: Scoring | None,
+    correction: Correction | None,
+) -> Scoring:
     """Export one form; without a rule one is chosen on validation.
 
     The manifest of the form that ships gets its test metrics; the others are judged by `promise evaluate`.
@@ -166,6 +147,7 @@ def _write(run: Run, network: Promise, setting: Setting, form: PrmForm, epochs: 
         setting=setting,
         scoring=rule or Scoring(leaf=0.0, prefix=0.0),
         metrics={},
+        corrected=_corrected(run, network, split, correction) if form == "inner" else None,
     )
     label = f"{setting}-{form}"
     rule = rule or _choose_rule(run, folder, label, split)
@@ -174,6 +156,12 @@ def _write(run: Run, network: Promise, setting: Setting, form: PrmForm, epochs: 
     # The version marks the end of this stage: a bundle cut before here is written again.
     export.amend(folder, metrics=metrics, version=run.version)
     return rule
+
+
+def _corrected(run: Run, network: Promise, split: Split, correction: Correction | None) -> Corrected | None:
+    if correction is None:
+        return None
+    return Corrected(correction, relations_of(network, run.dataset, split, correction.recipe))
 
 
 def _finished(folder: Path, wanted: Provenance) -> Manifest | None:
@@ -206,14 +194,14 @@ def _test_metrics(run: Run, bundle: Path, label: str, split: Split) -> dict[str,
     """Recall@10 and NDCG@10 of the plain beam and the default tier over all test users."""
     engine = evaluation.open_engine(bundle, torch.get_num_threads())
     rule = evaluation.rule_of(engine.bundle.manifest.scoring)
-    every = evaluation.methods_default(engine.depth, rule=rule, exact=False)
+    every = [*evaluation.methods_default(engine.depth, rule=rule, exact=False), tier(engine.bundle.manifest)]
     results = evaluation.evaluate_engine(
         engine,
         engine.trie,
         engine.bundle.catalogue.sids,
         split.test.histories,
         split.test.targets,
-        [method for method in every if method.name in ("beam50", "guided 50/200")],
+        [method for method in every if method.name in ("beam50", "guided 50/200", DEFAULT_TIER)],
         history_limit=engine.history_limit,
         timed=0,
     )
@@ -233,4 +221,5 @@ def _provenance(run: Run, split: Split, epochs: int) -> Provenance:
         seed=run.recipe.training.seed,
         epochs=epochs,
         recipe=run.recipe.as_dict(),
+        shuffled=run.dataset.shuffled,
     )
