@@ -77,12 +77,13 @@ class Correction(nn.Module):
     ) -> Tensor:
         """pairs [B,C,L,F], history newest first; known bool [B,L]; popularity and inner reward [B,C] → [B,C].
 
-        strange bool [B,C]: candidates of which nothing is known; they are corrected by as much as the others on average.
+        strange bool [B,C]: filler and candidates of which nothing is known; these are corrected by as much as the others
+        on average. Of a history without any known item nothing is pooled.
         """
         told = self.first(torch.cat([pairs, ages(pairs.shape[2]).expand(*pairs.shape[:3], 2)], -1))
         told = self.second(nn.functional.gelu(told))
         active, there = nn.functional.gelu(told), known[:, None, :, None]
-        share = self.attend(active).masked_fill(~there, FAR).softmax(2)
+        share = self.attend(active).masked_fill(~there, FAR).softmax(2) * there
         pooled = (share.transpose(2, 3) @ told).flatten(2)
         mean = (active * there).sum(2) / (1 + known.sum(1))[:, None, None]
         gap = (reward - reward[:, :1]).clamp(min=WORST)
@@ -92,7 +93,7 @@ class Correction(nn.Module):
         if strange is not None:
             others = (~strange).float()
             more = torch.where(strange, (more * others).sum(1, True) / (1e-6 + others.sum(1, True)), more)
-        return self.scale * gap + more
+        return self.scale * reward + more
 
 
 def ages(length: int) -> Tensor:

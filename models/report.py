@@ -29,13 +29,15 @@ def summarise(results: Sequence[Result], reference: str | None = None, seed: int
     if reference is not None and reference not in by_name:
         raise ResultsError(f"no method is called {reference!r}: {', '.join(by_name)} are known")
     base = by_name[reference] if reference is not None else None
-    exact = by_name.get("exact")
-    return [summary(result, base, exact if _same_prm(result) else None, seed) for result in results]
+    return [summary(result, base, by_name.get(_scan_of(result)), seed) for result in results]
 
 
-def _same_prm(result: Result) -> bool:
-    """Guided by the PRM that `exact` scans with: another form's results carry its name behind the widths."""
-    return result.method.startswith("guided") and result.method.count(" ") == 1
+def _scan_of(result: Result) -> str:
+    """The exact ranking that a search aims at; another PRM form's results carry its name behind the widths."""
+    kind, _, rest = result.method.partition(" ")
+    if " " in rest:
+        return ""
+    return {"guided": "exact", "corrected": "corrected exact"}.get(kind, "")
 
 
 def summary(result: Result, base: Result | None, exact: Result | None, seed: int = 0) -> Summary:

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from service.commands import bench, budget, data, experiments, training
+from service.commands import bench, budget, data, experiments, report, training
 from service.errors import PromiseError
 from service.settings import SHIPPED_BUNDLE
 
@@ -20,6 +20,7 @@ app.add_typer(data.app, name="data")
 app.add_typer(bench.app, name="bench")
 app.add_typer(budget.app, name="budget")
 app.add_typer(experiments.app, name="experiments")
+app.add_typer(report.app, name="report")
 app.add_typer(training.app)
 
 BundlePath = Annotated[Path, typer.Argument(help="Folder of the bundle.")]

@@ -4,10 +4,8 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from service import explain
 from service.budget.controller import Controller, Signals
@@ -15,7 +13,8 @@ from service.budget.cost import LEVEL1
 from service.budget.difficulty import Gauge
 from service.budget.ladder import AUTO, Choice, Ladder
 from service.engine.bundle import Catalogue
-from service.engine.protocol import F16, F32, I32, Context, Engine, Extension, newest_first
+from service.engine.padding import newest_first, padded
+from service.engine.protocol import F16, F32, I32, Context, Engine, Extension
 from service.items import tokens
 from service.search import staged
 from service.search.guided import Found
@@ -70,7 +69,7 @@ class Searcher:
     def _whole(self, missing: Mapping[bytes, I32]) -> dict[bytes, F16]:
         """All of them in one batch."""
         codes, items, lengths = zip(*(tokens(self.catalogue, rows) for rows in missing.values()), strict=True)
-        made = self.engine.encode(_pad(codes), _pad(items), np.concatenate(lengths))
+        made = self.engine.encode(padded(codes), padded(items), np.concatenate(lengths))
         return {key: made[at, : len(rows)].copy() for at, (key, rows) in enumerate(missing.items())}
 
     def _grown(self, missing: Mapping[bytes, I32], extension: Extension) -> dict[bytes, F16]:
@@ -102,9 +101,9 @@ class _Batch:
             memories = [searcher.extension.memory(encoding) for encoding in memories]
         self.seconds = {"encode": time.perf_counter() - started} if self.fresh else {}
         lengths = np.array([len(memory) for memory in memories], np.int32)
-        padded = _pad([memory[None] for memory in memories])
+        memory = padded([memory[None] for memory in memories])
         history = newest_first([task.rows for task in self.tasks], searcher.catalogue.learned)
-        self.context = searcher.engine.context(padded, lengths, [task.banned for task in self.tasks], history)
+        self.context = searcher.engine.context(memory, lengths, [task.banned for task in self.tasks], history)
 
     def scan(self) -> None:
         """The requests that asked for the exact ranking of all items."""
@@ -241,12 +240,3 @@ class _Batch:
 
     def _may_prune(self, task: Task) -> bool:
         return task.strategy != "beam" and (task.choice is None or bool(task.choice.plan and task.choice.plan.use_prm))
-
-
-def _pad(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    """[1,T,…] each → [B,T,…], zero beyond each length."""
-    longest = max(part.shape[1] for part in parts)
-    padded = np.zeros((len(parts), longest, *parts[0].shape[2:]), parts[0].dtype)
-    for row, part in enumerate(parts):
-        padded[row, : part.shape[1]] = part[0]
-    return padded

@@ -7,11 +7,13 @@ from typing import Any
 
 from service.budget.cost import LEVEL1
 from service.budget.ladder import EXACT
+from service.engine.padding import newest_first
 from service.engine.protocol import Context
 from service.items import tokens
 from service.search import staged
 from service.search.guided import Deadline
 from service.search.legality import banned
+from service.search.scanned import scan
 from service.searcher import Searcher
 from service.served import Served
 
@@ -39,14 +41,15 @@ def _inputs(served: Served, batch: int) -> Fresh:
     rows = served.catalogue.by_popularity[: served.history_limit]
     codes, items, lengths = tokens(served.catalogue, rows)
     memory = served.searcher.engine.encode(codes, items, lengths)
-    nothing = [banned(served.trie)] * batch
-    return partial(served.searcher.engine.context, memory.repeat(batch, 0), lengths.repeat(batch, 0), nothing)
+    nothing, history = [banned(served.trie)] * batch, newest_first([rows] * batch, served.catalogue.learned)
+    context = served.searcher.engine.context
+    return partial(context, memory.repeat(batch, 0), lengths.repeat(batch, 0), nothing, history)
 
 
 def _measure(served: Served, fresh: Fresh, tier: str) -> None:
     searcher, costs, context = served.searcher, served.controller.costs, fresh()
     if tier == EXACT:
-        searcher.engine.scan(context, 1)
+        scan(searcher.engine, context, 1, searcher.engine.pool)
         return
     timed = [_search(searcher, fresh(), tier) for _ in range(REPEATS)]
     first, rest = (min(seconds) for seconds in zip(*timed, strict=True))

@@ -1,6 +1,7 @@
 """Evaluation drives the service's own search and engine: there is one search, online and offline."""
 
 from models.evaluation.choosing import Trial, choose_walk, trials
+from models.evaluation.offered import DEFAULT_TIER, methods_of, tier
 from models.evaluation.ranking import (
     Method,
     choose_rule,
@@ -15,6 +16,7 @@ from models.full_ranking import evaluate_scores, popularity
 from models.results import Errors, Result, compare, errors, load, save
 
 __all__ = [
+    "DEFAULT_TIER",
     "Errors",
     "Method",
     "Result",
@@ -29,10 +31,12 @@ __all__ = [
     "guided",
     "load",
     "methods_default",
+    "methods_of",
     "open_engine",
     "popularity",
     "rule_of",
     "run_tiers",
     "save",
+    "tier",
     "trials",
 ]

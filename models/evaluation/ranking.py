@@ -19,7 +19,8 @@ from models.metrics import F32, I32
 from models.results import Paths, Result, choose
 from service.engine.bundle import load as load_bundle
 from service.engine.graphs import OnnxEngine
-from service.engine.protocol import Context, Engine, newest_first
+from service.engine.padding import newest_first
+from service.engine.protocol import Context, Engine
 from service.search.guided import Step, search
 from service.search.legality import banned
 from service.search.plan import Plan, Rule

@@ -18,6 +18,7 @@ from service.engine.protocol import Context, Engine
 from service.search import staged
 from service.search.guided import Deadline, search
 from service.search.plan import Plan, Rule
+from service.search.scanned import scan
 from service.search.staged import FirstLevel
 from service.search.trie import Trie
 
@@ -100,7 +101,8 @@ def _scanned(
     found: Spending, engine: OnnxEngine, users: Users, context: Context, chosen: Indices, draw: F64
 ) -> F32 | None:
     """Rank by the exact scan; returns the PRM's probability of every item row [B,I+1], None where it cannot scan."""
-    scanned = engine.scan(context, len(users.codes) - 1) if engine.has_scan else None
+    most = engine.pool or len(users.codes) - 1  # behind the pool a corrected ranking gives no share worth counting
+    scanned = scan(engine, context, most, engine.pool) if engine.has_scan else None
     if scanned is None:
         return None
     nodes, score = scanned
@@ -143,7 +145,7 @@ def _parts(
         search(engine, _fresh(context), plans[tier], LISTED)
         whole[tier] = _since(start)
     start = time.process_time()
-    scanned = engine.scan(context, LISTED)
+    scanned = scan(engine, context, LISTED, engine.pool)
     return encode, _since(start) if scanned else float("nan"), gauged, gauge, whole
 
 

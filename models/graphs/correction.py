@@ -18,10 +18,15 @@ def correction_graph(model: Correction, groups: int) -> onnx.ModelProto:
     node, log_prob = b.input("node", I32, "B", "C"), b.input("log_prob", F32, "B", "C")
     reward, order = b.input("reward", F32, "B", "C"), b.input("chosen", I64, "B", "C")
     history, item = b.input("history", I32, "B", "L"), b.input("item", I32, "N")
-    popularity = b.input("popularity", F32, "I")
-    candidate, k_keep = b("Gather", item, node), b.input("k_keep", I64, 1)
+    popularity, k_keep = b.input("popularity", F32, "I"), b.input("k_keep", I64, 1)
+    candidate = _known(b, b("Gather", item, node), log_prob)
     logs = b("Gather", popularity, candidate), b("Gather", popularity, history)
-    pairs = b("Concat", _alike(b, history, candidate, groups), *_counts(b, history, candidate, *logs), axis=3)
+    counts, age = (
+        _counts(b, history, candidate, *logs),
+        b("Gather", b.constant(_ages(model)), b.input("age", I32, "L")),
+    )
+    shape = b("Concat", b("Shape", counts[0], end=3), b.ints(3), axis=0)
+    pairs = b("Concat", _alike(b, history, candidate, groups), *counts, b("Expand", age, shape), axis=3)
     first = b("Max", b("Slice", reward, b.ints(0), b.ints(1), b.ints(1)), b.constant(blocks.LOWEST))
     gap = b("Max", b("Sub", reward, first), b.constant(WORST))
     place = b("Expand", b.input("place", F32, 1, "C"), b("Shape", reward))
@@ -30,7 +35,7 @@ def correction_graph(model: Correction, groups: int) -> onnx.ModelProto:
     mixed = b.fused("BiasGelu", b("MatMul", parts, b.constant(model.mix.weight.T)), b.constant(model.mix.bias))
     more = b("Squeeze", b("MatMul", mixed, b.constant(model.reward.weight.T)), b.ints(2))
     more = _even(b, b("Add", more, b.constant(torch.as_tensor(model.reward.bias))), candidate)
-    total = b("Add", b("Mul", gap, b.constant(model.scale)), more)
+    total = b("Add", b("Mul", reward, b.constant(model.scale)), more)
     best = blocks.best(b, b("Add", total, b("Mul", log_prob, b.constant(FEWEST))), k_keep)
     kinds = (
         ("order", order, I64),
@@ -41,6 +46,17 @@ def correction_graph(model: Correction, groups: int) -> onnx.ModelProto:
     for name, values, kind in kinds:
         b.output(name, b("GatherElements", values, best, axis=1), kind, 2)
     return b.model(contract.CORRECTION.file)
+
+
+def _ages(model: Correction) -> torch.Tensor:
+    """[L,3]: the ages, and one."""
+    known = ages(model.recipe.newest)
+    return torch.cat([known, torch.ones(len(known), 1)], 1)
+
+
+def _known(b: Builder, candidate: Value, log_prob: Value) -> Value:
+    """[B,C] item rows, 0 for filler: whatever stands in its place must not move the others' average."""
+    return b("Where", b("Greater", log_prob, b.constant(blocks.LOWEST)), candidate, b.constant(0, "int32"))
 
 
 def _even(b: Builder, more: Value, candidate: Value) -> Value:
@@ -82,24 +98,31 @@ def _counted(b: Builder, items: str, counts: str, history: Value, candidate: Val
 
 
 def _pooled(b: Builder, model: Correction, pairs: Value, history: Value) -> list[Value]:
-    """What attention over the history and its mean say of every candidate: [B,C,H*W] and [B,C,W]."""
-    width = model.recipe.width
-    features = model.first.weight[:, : model.features], model.first.weight[:, model.features :]
-    # The ages' share of the first map is the same for all candidates: a bias by place in the history.
-    by_place = ages(model.recipe.newest) @ features[1].T + model.first.bias
-    bias = b("Gather", b.constant(by_place), b.input("age", I32, "L"))
-    told = b("Gelu", b("Add", b("MatMul", pairs, b.constant(features[0].T)), bias))
-    told = _linear(b, told, model.second)
-    active, zero = b("Gelu", told), b.constant(0, "int32")
-    there = b("Cast", b("Greater", history, zero), to=F32)  # [B,L]
-    outside = b("Mul", b("Sub", there, b.constant(1.0)), b.constant(-FAR))
-    shape = b.ints(1, 3)
-    share = b("Softmax", b("Add", _linear(b, active, model.attend), b("Unsqueeze", outside, shape)), axis=2)
-    pooled = b("MatMul", b("Transpose", share, perm=[0, 1, 3, 2]), told)
-    total = b("ReduceSum", b("Mul", active, b("Unsqueeze", there, shape)), b.ints(2), keepdims=0)
+    """What attention over the history and its mean say of every candidate: [B,C,H*W] and [B,C,W].
+
+    Biases are rows of the maps, over a feature that is always one: adding them to [B,C,L,W] apart costs as much as
+    the maps. Shares do not change by the bias of `attend`.
+    """
+    first, second = _maps(model)
+    told = b("MatMul", b("Gelu", b("MatMul", pairs, b.constant(first))), b.constant(second))
+    active = b("Gelu", told)
+    there = b("Cast", b("Greater", history, b.constant(0, "int32")), to=F32)  # [B,L]
+    outside = b("Unsqueeze", b("Mul", b("Sub", there, b.constant(1.0)), b.constant(-FAR)), b.ints(1, 2))
+    logits = b("Transpose", b("MatMul", active, b.constant(model.attend.weight.T)), perm=[0, 1, 3, 2])
+    share = b("Mul", b("Softmax", b("Add", logits, outside), axis=-1), b("Unsqueeze", there, b.ints(1, 2)))
+    pooled = b("MatMul", share, told)  # nothing where no item is there: all of its shares were alike
     count = b("Add", b("ReduceSum", there, b.ints(1), keepdims=1), b.constant(1.0))
-    return [b.reshape(pooled, 0, 0, model.recipe.heads * width), b("Div", total, b("Unsqueeze", count, b.ints(2)))]
+    mean = b("MatMul", b("Unsqueeze", b("Div", there, count), b.ints(1, 2)), active)
+    flat = model.recipe.heads * model.recipe.width
+    return [b.reshape(pooled, 0, 0, flat), b("Squeeze", mean, b.ints(2))]
 
 
-def _linear(b: Builder, x: Value, layer: nn.Linear) -> Value:
-    return b("Add", b("MatMul", x, b.constant(layer.weight.T)), b.constant(layer.bias))
+def _maps(model: Correction) -> tuple[torch.Tensor, torch.Tensor]:
+    """[F+3,W+1] and [W+1,W]: `first` over features, ages and one, with one more output that is always one before its
+    GELU; `second` over that.
+    """
+    first = torch.cat([model.first.weight.T, model.first.bias[None]])
+    one = torch.zeros(len(first), 1)
+    one[-1] = 1
+    second = torch.cat([model.second.weight.T, model.second.bias[None] / nn.functional.gelu(torch.ones(()))])
+    return torch.cat([first, one], 1), second

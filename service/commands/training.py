@@ -1,9 +1,10 @@
-"""promise tokenize, train, export, evaluate, report: the offline half, from a dataset to figures."""
+"""promise tokenize, train, export, evaluate, audit: the offline half, from a dataset to figures."""
 
 import json
 import sys
 import time
 from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +18,14 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True)
 
+
+class Ties(StrEnum):
+    """Order of the items that a user took on one day."""
+
+    FILE = "file"
+    SHUFFLED = "shuffled"
+
+
 Forms = Annotated[str, typer.Option(help="PRM forms to train, comma separated: inner, cross; the first one ships.")]
 RecipeName = Annotated[str, typer.Option(help="Name of the recipe (models/recipe.py).")]
 Threads = Annotated[int, typer.Option(help="CPU threads; 0 = all.")]
@@ -26,6 +35,7 @@ Sids = Annotated[str, typer.Option(help="Semantic IDs from: auto, text, collabor
 Epochs = Annotated[int, typer.Option(help="Epochs at most; 0 = the recipe's.")]
 Out = Annotated[Path | None, typer.Option(help="Run folder; default runs/<dataset>.")]
 Seed = Annotated[int, typer.Option(help="Seed of the training; rows are numbered by seed 0.")]
+Order = Annotated[Ties, typer.Option(help="Items of one day as the file lists them, or shuffled with the seed.")]
 
 
 @app.command()
@@ -67,6 +77,7 @@ def train(
     codebook: Codebook = 0,
     epochs: Epochs = 0,
     seed: Seed = 0,
+    ties: Order = Ties.FILE,
     threads: Threads = 0,
     encode_text: Annotated[
         bool, typer.Option(help="Embed item texts with MiniLM where the data has no embeddings.")
@@ -76,7 +87,7 @@ def train(
 ) -> None:
     """Raw data → served bundle in one command; a second call resumes where the first was cut."""
     from models import pipeline
-    from models.data import load
+    from models.data import load, shuffle_same_day
     from models.recipe import tokenizer
     from models.text import cached_encoder, minilm_encoder
     from models.training import use_threads
@@ -85,6 +96,9 @@ def train(
     encoder = cached_encoder(minilm_encoder(), Path(".cache")) if encode_text else None
     dataset = load(source, data_dir, k_core=k_core, text_encoder=encoder)
     folder = out or Path("runs") / dataset.name
+    if ties is Ties.SHUFFLED:
+        dataset = shuffle_same_day(dataset, seed)
+        folder = out or Path("runs") / f"{dataset.name}-shuffled-{seed}"
     chosen = _recipe(recipe, prm, epochs, seed)
     chosen = replace(chosen, tokenizer=tokenizer(sids, depth, codebook, chosen.tokenizer))
     run = pipeline.Run(dataset, chosen, folder, version, _say(time.monotonic()))
@@ -127,25 +141,6 @@ def evaluate(
 
 
 @app.command()
-def report(
-    saved: Annotated[Path, typer.Argument(help="Results kept by `promise evaluate --save`.")],
-    markdown: Annotated[Path | None, typer.Option(help="Write the tables into this file's section.")] = None,
-    section: Annotated[str, typer.Option(help="Name of the section: <!-- begin: name --> … <!-- end: name -->.")] = "",
-    plot: Annotated[Path | None, typer.Option(help="Draw quality against K+ (.svg or .png).")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Tables and plot of results kept earlier."""
-    from models import pages, results
-
-    found = results.load(saved)
-    if markdown:
-        pages.write_section(markdown, section or saved.stem, pages.quality(found))
-    if plot:
-        pages.plot(found, plot)
-    _tables(found, as_json)
-
-
-@app.command()
 def export(
     run: Annotated[Path, typer.Argument(help="Run folder made by `promise train`.")],
     out: Annotated[Path, typer.Argument(help="Folder the bundle is copied to.")],
@@ -163,12 +158,12 @@ def export(
 
     found = load(run / f"bundle-{setting}-{form}")
     if int8:
-        from models.data import load as load_data
         from models.integers import IntegerError, export_int8
+        from models.judging import data_of
 
         if form != "inner":
             raise IntegerError("only bundles of the inner form can be had in integers")
-        written = export_int8(run, setting, load_data(found.manifest.provenance.dataset, data_dir), out)
+        written = export_int8(run, setting, data_of(found.manifest, "", data_dir), out)
         typer.echo(f"{out}: {written.tag}, " + ", ".join(f"{k} {v:.2g}" for k, v in written.metrics.items()))
         return
     staging = out.with_name(out.name + ".partial")
@@ -186,13 +181,12 @@ def audit(
     data_dir: DataDir = DEFAULT_DATA,
 ) -> None:
     """Prove from the data that the bundle was trained without the items held out in its setting."""
-    from models.data import load
-    from models.judging import audit
+    from models.judging import audit, data_of
     from service.engine.bundle import load as open_bundle
 
     found = open_bundle(bundle)
     catalogue, manifest = found.catalogue, found.manifest
-    audit(manifest, catalogue.ids, catalogue.popularity, load(dataset or manifest.provenance.dataset, data_dir))
+    audit(manifest, catalogue.ids, catalogue.popularity, data_of(manifest, dataset, data_dir))
     typer.echo(f"{bundle}: trained on exactly the sequences of setting {manifest.setting}, and no others.")
 
 

@@ -50,16 +50,6 @@ class Context:
         return len(self.lengths)
 
 
-def newest_first(histories: Sequence[I32], learned: int) -> I32:
-    """int32 [B,L], newest first, of item rows oldest first; rows beyond `learned` become 0, as unknown ones are."""
-    width = max(1, *map(len, histories))
-    found = np.zeros((len(histories), width), np.int32)
-    for row, history in zip(found, histories, strict=True):
-        some = history[::-1][:width]
-        row[: len(some)] = np.where(some <= learned, some, 0)
-    return found
-
-
 @dataclass(frozen=True)
 class Beams:
     """Prefixes of one depth as trie nodes: node int32 [B,K], log_prob f32 [B,K].

@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from service.budget.ladder import Ladder
-from service.engine.protocol import F16
+from service.engine.padding import newest_first, padded
+from service.engine.protocol import F16, I32
 from service.items import resolve, tokens
 from service.loading import load_model
 from service.search import guided
@@ -47,10 +48,11 @@ class Work:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A request as the engine takes it: its encoding [T,D] and what it may not be shown."""
+    """A request as the engine takes it: its encoding [T,D], what it may not be shown, and its item rows [T]."""
 
     memory: F16
     banned: Banned
+    rows: I32
 
 
 class Bare:
@@ -69,15 +71,14 @@ class Bare:
         known = resolve(self._model.catalogue, history, self._model.history_limit)
         if memory is None:
             memory = self._engine.encode(*tokens(self._model.catalogue, known.rows))[0]
-        return Prepared(memory, banned(self._model.trie, known.seen))
+        return Prepared(memory, banned(self._model.trie, known.seen), known.rows)
 
     def search(self, batch: Sequence[Prepared], k: int) -> list[Listed]:
         """The k best items of every request and their scores, best first."""
         lengths = np.array([len(one.memory) for one in batch], np.int32)
-        memory = np.zeros((len(batch), lengths.max(), batch[0].memory.shape[1]), np.float16)
-        for row, one in enumerate(batch):
-            memory[row, : len(one.memory)] = one.memory
-        context = self._engine.context(memory, lengths, [one.banned for one in batch])
+        memory = padded([one.memory[None] for one in batch])
+        history = newest_first([one.rows for one in batch], self._model.catalogue.learned)
+        context = self._engine.context(memory, lengths, [one.banned for one in batch], history)
         found = guided.search(self._engine, context, self._plan, k)
         ids, rows = self._model.catalogue.ids, self._model.trie.rows(found.node)
         pairs = zip(rows.tolist(), found.score.tolist(), strict=True)

@@ -1,0 +1,122 @@
+"""promise report …: tables and plots of what was measured; the study of what inference compute buys."""
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from service.commands.data import DEFAULT_DATA, AsJson, DataDir
+from service.settings import SHIPPED_BUNDLE
+
+WIDE = 220  # columns where there is no terminal to ask
+
+
+class OrFile(typer.core.TyperGroup):
+    """A first argument that names no command is a file of results."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and args[0] not in self.commands and not args[0].startswith("-"):
+            args = ["results", *args]
+        return super().resolve_command(ctx, args)
+
+
+app = typer.Typer(no_args_is_help=True, cls=OrFile, help="Tables and plots of what was measured.")
+
+Markdown = Annotated[Path | None, typer.Option(help="Write the tables into this file's section.")]
+
+
+@app.command()
+def results(
+    saved: Annotated[Path, typer.Argument(help="Results kept by `promise evaluate --save`.")],
+    markdown: Markdown = None,
+    section: Annotated[str, typer.Option(help="Name of the section: <!-- begin: name --> … <!-- end: name -->.")] = "",
+    plot: Annotated[Path | None, typer.Option(help="Draw quality against K+ (.svg or .png).")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tables and plot of results kept earlier; `promise report FILE` for short."""
+    from models import pages
+    from models import report as tables
+    from models import results as kept
+
+    found = kept.load(saved)
+    if markdown:
+        pages.write_section(markdown, section or saved.stem, pages.quality(found))
+    if plot:
+        pages.plot(found, plot)
+    if as_json:
+        typer.echo(json.dumps(tables.summarise(found, reference=found[0].method)))
+        return
+    console = _console()
+    console.print(tables.table(found, reference=found[0].method))
+    for head, cells in (tables.depth_rows(found), tables.error_rows(found)):
+        console.print(tables.to_rich(head, cells))
+
+
+@app.command()
+def scaling(
+    run: Annotated[Path, typer.Option(help="Folder of the study: sizes trained, results kept.")] = Path("runs/scaling"),
+    bundle: Annotated[Path, typer.Option(help="The middle size: the shipped bundle.")] = SHIPPED_BUNDLE,
+    sports: Annotated[Path, typer.Option(help="Bundle of Sports.")] = Path("runs/scaling/sports/bundle-B-inner"),
+    world: Annotated[Path, typer.Option(help="Bundle of a world.")] = Path("runs/world-1m-b/bundle"),
+    data_dir: DataDir = DEFAULT_DATA,
+    only: Annotated[str, typer.Option(help="Bundles to sweep and show, comma separated; default: all.")] = "",
+    groups: Annotated[str, typer.Option(help="Groups of widths to measure, comma separated; default: all.")] = "",
+    users: Annotated[int, typer.Option(help="Test users of every sweep, a seeded sample; 0 = all.")] = 3000,
+    more: Annotated[int, typer.Option(help="Test users of the PRM at some depths; 0 = all.")] = 10_000,
+    few: Annotated[int, typer.Option(help="Test users of a world.")] = 1000,
+    timed: Annotated[int, typer.Option(help="Users timed one at a time.")] = 30,
+    train: Annotated[bool, typer.Option("--train", help="First train the sizes that are missing (an hour).")] = False,
+    markdown: Markdown = None,
+    section: Annotated[str, typer.Option(help="Name of the section.")] = "scaling",
+    plots: Annotated[Path | None, typer.Option(help="Folder for the charts.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Quality against inference FLOP: widths, depths, sizes, a large catalogue. What was measured is kept."""
+    from models.report import to_rich, write_section
+    from models.scaling import pages, study
+    from models.scaling.sweep import Sample
+    from models.training import use_threads
+
+    use_threads(1)
+    log = _say(time.monotonic())
+    if train:
+        study.train(run, bundle, data_dir, log)
+    wanted = study.subjects(run, bundle, sports, world)
+    samples = {study.WORLD: Sample(few, few, timed)}
+    found = study.study(
+        study.chosen(wanted, _names(only), _names(groups)),
+        run,
+        study.Datasets(data_dir, log).of,
+        lambda name: samples.get(name, Sample(users, more, timed)),
+        log,
+    )
+    if markdown:
+        write_section(markdown, section, pages.page(found))
+    for file in pages.plots(found, plots) if plots else ():
+        log(f"{file} drawn")
+    if as_json:
+        typer.echo(json.dumps(pages.as_json(found)))
+        return
+    console = _console()
+    for title, (head, cells) in pages.blocks(found):
+        if cells:
+            console.print(to_rich(head, cells, title=title))
+    for line in [*found.missing, *pages.sentences(found)]:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _names(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _console() -> Console:
+    return Console(width=WIDE) if not sys.stdout.isatty() else Console()
+
+
+def _say(start: float) -> Any:
+    console = Console(stderr=True, highlight=False, width=200)
+    return lambda line: console.print(f"[{(time.monotonic() - start) / 60:5.1f} min] {line}", markup=False)
