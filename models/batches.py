@@ -19,6 +19,18 @@ def pad(sequences: list[I32], length: int | None = None) -> NDArray[np.int64]:
     return padded
 
 
+def thinned(sequences: list[I32], share: float, rng: np.random.Generator) -> list[I32]:
+    """Every sequence without about this share of its items, in order; never without the newest, nor alone with it."""
+    found = []
+    for sequence in sequences:
+        keep = rng.random(len(sequence)) >= share
+        keep[-1:] = True
+        if keep.sum() < 2:
+            keep[-2:] = True
+        found.append(sequence[keep])
+    return found
+
+
 def training_batches(
     sequences: list[I32], users: int, history: int, rng: np.random.Generator
 ) -> Iterator[tuple[Tensor, Tensor]]:

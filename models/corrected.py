@@ -42,7 +42,8 @@ def write_correction(folder: Path, corrected: Corrected) -> None:
     graph = correction_graph(corrected.model.eval(), corrected.relations.groups)
     (folder / contract.CORRECTION.file).write_bytes(graph.SerializeToString())
     np.savez_compressed(folder / contract.RELATIONS, allow_pickle=False, **corrected.relations.arrays())
-    for length in (1, 2, corrected.model.recipe.newest):
+    newest = corrected.model.recipe.newest
+    for length in sorted({1, min(2, newest), newest}):
         check(folder, corrected, length)
 
 
@@ -76,7 +77,7 @@ def check(folder: Path, corrected: Corrected, length: int, seed: int = 0) -> flo
     found = dict(zip(contract.CORRECTION.outputs, session.run(contract.CORRECTION.outputs, feeds), strict=True))
     related = Related(relations)
     pairs, counts = related(history, candidates), related.popularity[candidates]
-    wanted = corrected.model(pairs, history > 0, counts, reward, candidates == 0)
+    wanted = corrected.model(pairs, history > 0, counts, reward, (candidates == 0) | log_prob.isneginf())
     kept = torch.from_numpy(found["order"]) - 100 - node[:, :1]
     if not np.array_equal(found["kept_node"], node.gather(1, kept).numpy()):
         raise ParityError(f"{contract.CORRECTION.file}: 'order' and 'kept_node' speak of different leaves")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.batches import pad, scoring_batches
-from models.correction import COUNTED, Correction, Related
+from models.correction import COUNTED, WORST, Correction, Related
 from models.dataset import Cases, Dataset, Split
 from models.network import Promise
 from models.recipe import CorrectionRecipe
@@ -61,7 +61,7 @@ def relations_of(network: Promise, dataset: Dataset, split: Split, recipe: Corre
 
 @torch.no_grad()
 def lists(network: Promise, cases: Cases, recipe: CorrectionRecipe) -> Lists:
-    """The exact ranking's best leaves of every user, items of the whole history left out."""
+    """The exact ranking's best leaves of every user, items of the whole history left out, or last and far behind."""
     users, pool = len(cases.targets), min(recipe.pool, network.catalogue.items)
     candidates, reward = torch.zeros((users, pool), dtype=torch.long), torch.zeros((users, pool))
     network.eval()
@@ -71,7 +71,9 @@ def lists(network: Promise, cases: Cases, recipe: CorrectionRecipe) -> Lists:
             scores[row, torch.from_numpy(cases.histories[user].astype(np.int64))] = -torch.inf
         reward[chosen], candidates[chosen] = scores.topk(pool)
     history = torch.from_numpy(pad([h[::-1][: recipe.newest] for h in cases.histories]))
-    found = candidates == torch.from_numpy(cases.targets.astype(np.int64))[:, None]
+    left_out = reward.isneginf()  # where the pool is nearly the whole catalogue
+    reward = torch.where(left_out, reward[:, :1] + WORST, reward)
+    found = (candidates == torch.from_numpy(cases.targets.astype(np.int64))[:, None]) & ~left_out
     place = torch.where(found.any(1), found.int().argmax(1), -1)
     return Lists(history, candidates, reward, place)
 

@@ -77,8 +77,8 @@ class Correction(nn.Module):
     ) -> Tensor:
         """pairs [B,C,L,F], history newest first; known bool [B,L]; popularity and inner reward [B,C] → [B,C].
 
-        strange bool [B,C]: filler and candidates of which nothing is known; these are corrected by as much as the others
-        on average. Of a history without any known item nothing is pooled.
+        strange bool [B,C]: filler and candidates of which nothing is known; these are corrected by as much as the
+        others on average. Of a history without any known item nothing is pooled.
         """
         told = self.first(torch.cat([pairs, ages(pairs.shape[2]).expand(*pairs.shape[:3], 2)], -1))
         told = self.second(nn.functional.gelu(told))

@@ -64,7 +64,8 @@ class Split:
 class Dataset:
     """Users and the item rows (int32, 1..I) they took in time order, with times in seconds (int64) beside.
 
-    `digest` is a sha256 over users, item ids and their order, independent of seed and row numbers.
+    `digest` is a sha256 over users, item ids and their order, independent of seed and row numbers. `shuffled`: the
+    seed that ordered the items of one day, None for the order of the file.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Dataset:
     timestamps: list[NDArray[np.int64]]
     seed: int
     digest: str
+    shuffled: int | None = None
 
     def split(self, setting: Literal["A", "B"]) -> Split:
         """Split by leave-one-out; see `Split`."""
@@ -134,4 +136,4 @@ def shuffle_same_day(dataset: Dataset, seed: int) -> Dataset:
     bounds = np.cumsum(lengths)[:-1]
     sequences, timestamps = np.split(rows[order], bounds), np.split(times[order], bounds)
     digest = content_digest(dataset.items.ids, dataset.users, sequences)
-    return replace(dataset, sequences=sequences, timestamps=timestamps, digest=digest)
+    return replace(dataset, sequences=sequences, timestamps=timestamps, digest=digest, shuffled=seed)

@@ -26,6 +26,7 @@ class Positions:
     memory: Tensor
     mask: Tensor
     newest: Tensor  # hidden state [N,1,D] of the position itself
+    place: Tensor  # int64 [N,2]: user and position
 
     @staticmethod
     def drawn(memory: Tensor, where: Tensor, count: int) -> Positions:
@@ -34,7 +35,7 @@ class Positions:
         chosen = found[torch.randperm(len(found))[:count]]
         user, position = chosen[:, 0], chosen[:, 1]
         past = torch.arange(memory.shape[1])[None] <= position[:, None]
-        return Positions(memory[user], past[:, None, None, :], memory[user, position][:, None])
+        return Positions(memory[user], past[:, None, None, :], memory[user, position][:, None], chosen)
 
 
 @dataclass(frozen=True)

@@ -9,16 +9,15 @@ import torch
 from numpy.typing import NDArray
 
 from models import evaluation
+from models.baseline import load_sasrec
 from models.batches import pad
-from models.data import DataError, load
+from models.data import DataError, load, shuffle_same_day
 from models.dataset import Dataset, Split
 from models.full_ranking import evaluate_scores
 from models.listing import popularity, train_digest
 from models.manifest import UNFINISHED, Manifest
-from models.recipe import NetworkRecipe
 from models.results import Result
-from models.sasrec import SASRec
-from models.training import Log, Progress
+from models.training import Log
 
 I32 = NDArray[np.int32]
 F32 = NDArray[np.float32]
@@ -26,9 +25,10 @@ F32 = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Cases:
-    """Test users [U] of one setting, by item rows of the dataset."""
+    """Test users [U] of one setting, by item rows of the dataset; `users`: where they stand in the dataset."""
 
     split: Split
+    users: I32
     histories: list[I32]
     targets: I32
 
@@ -54,19 +54,18 @@ def judge(
     """
     engines = [evaluation.open_engine(path, threads) for path in bundles]
     first = engines[0].bundle.manifest
-    data = load(dataset or first.provenance.dataset, data_dir, k_core=k_core)
+    data = data_of(first, dataset, data_dir, k_core=k_core)
     for engine in engines:
         if engine.bundle.manifest.setting != first.setting:
             raise DataError(f"{engine.bundle.path} was trained in another setting than {engines[0].bundle.path}")
         audit(engine.bundle.manifest, engine.bundle.catalogue.ids, engine.bundle.catalogue.popularity, data)
-    cases = _cases(data, first.setting, users)
+    cases = held_out(data, first.setting, users)
     found: list[Result] = []
     for engine in engines:
         manifest = engine.bundle.manifest
-        rule = evaluation.rule_of(manifest.scoring)
-        methods = evaluation.methods_default(manifest.depth, rule=rule, exact=manifest.exact)
+        methods = evaluation.methods_of(manifest)
         if found:
-            methods = [evaluation.guided(manifest.depth, 50, 200, rule)]
+            methods = [evaluation.guided(manifest.depth, 50, 200, evaluation.rule_of(manifest.scoring))]
         elif only:
             methods = _only(methods, only)
         log(f"{engine.bundle.path}: {len(cases.targets):,} users, {len(methods)} methods")
@@ -81,12 +80,15 @@ def judge(
         )
         found += [_renamed(result, f"{result.method} {manifest.prm}") for result in results] if found else results
     if baseline is not None:
-        found.append(_sasrec(baseline, first, data, cases, log))
-    counts = popularity(cases.split, len(data.items.ids))
-    found.append(
-        evaluate_scores(evaluation.popularity(counts), cases.histories, cases.targets, name="popularity", timed=50)
-    )
-    return found
+        found.append(judge_sasrec(baseline, first, data, cases, log=log))
+    return [*found, judge_popularity(data, cases)]
+
+
+def data_of(manifest: Manifest, dataset: str, data_dir: Path, *, k_core: int = 0) -> Dataset:
+    """The data that a bundle was trained on, items of one day in its own order; `dataset` may say where it lies."""
+    data = load(dataset or manifest.provenance.dataset, data_dir, k_core=k_core)
+    seed = manifest.provenance.shuffled
+    return data if seed is None else shuffle_same_day(data, seed)
 
 
 def audit(manifest: Manifest, ids: Sequence[str], popular: I32, data: Dataset) -> None:
@@ -118,18 +120,29 @@ def _only(methods: list[evaluation.Method], names: Sequence[str]) -> list[evalua
     return [method for method in methods if method.name in names]
 
 
-def _cases(data: Dataset, setting: str, users: int) -> Cases:
+def held_out(data: Dataset, setting: str, users: int = 0) -> Cases:
+    """The test users of a setting, or a seeded sample of so many of them."""
     split = data.split("A" if setting == "A" else "B")
     chosen = np.random.default_rng(0).permutation(len(split.test.targets))[: users or None]
     chosen.sort()
-    return Cases(split, [split.test.histories[user] for user in chosen], split.test.targets[chosen])
+    histories = [split.test.histories[user] for user in chosen]
+    return Cases(split, split.evaluated[chosen], histories, split.test.targets[chosen])
 
 
 def _renamed(result: Result, name: str) -> Result:
     return Result(**(vars(result) | {"method": name}))
 
 
-def _sasrec(run: Path, manifest: Manifest, data: Dataset, cases: Cases, log: Log) -> Result:
+def judge_popularity(data: Dataset, cases: Cases, *, timed: int = 50) -> Result:
+    """Every item by its training interactions, the same list for everybody."""
+    scores = evaluation.popularity(popularity(cases.split, len(data.items.ids)))
+    return evaluate_scores(scores, cases.histories, cases.targets, name="popularity", timed=timed)
+
+
+def judge_sasrec(
+    run: Path, manifest: Manifest, data: Dataset, cases: Cases, *, timed: int = 200, log: Log = lambda _: None
+) -> Result:
+    """The baseline of a run folder on the same users; see load_sasrec for what it raises."""
     model, history = load_sasrec(run, manifest, data)
 
     def score(histories: list[I32]) -> F32:
@@ -138,33 +151,4 @@ def _sasrec(run: Path, manifest: Manifest, data: Dataset, cases: Cases, log: Log
         return scored
 
     log(f"SASRec-CE of {run}, setting {manifest.setting}")
-    return evaluate_scores(score, cases.histories, cases.targets, name="SASRec-CE", history_limit=history)
-
-
-def load_sasrec(run: Path, manifest: Manifest, data: Dataset) -> tuple[SASRec, int]:
-    """The baseline trained under a run folder with the sizes of this bundle, and the newest items it reads.
-
-    Raises:
-        DataError: there is none, it is not finished, or it has other sizes.
-    """
-    recipe = manifest.provenance.recipe
-    epochs, best = _trained(run / "sasrec-A"), _trained(run / f"sasrec-{manifest.setting}")
-    wanted = recipe["training"]["epochs"] if manifest.setting == "A" else epochs.best_epoch
-    if epochs.epoch != recipe["training"]["epochs"] or best.epoch != wanted:
-        raise DataError(f"{run}: the baseline is not finished; run `promise train {data.name} --baseline` again")
-    sizes = NetworkRecipe(**(recipe["network"] | {"prm": ("inner",)}))
-    model = SASRec(len(data.items.ids), data.items.text, sizes)
-    file = run / f"sasrec-{manifest.setting}" / ("best.pt" if manifest.setting == "A" else "last.pt")
-    state = torch.load(file, weights_only=True)
-    try:
-        model.load_state_dict(state.get("model", state))
-    except RuntimeError as error:
-        raise DataError(f"{file}: its sizes or features are not those of {manifest.tag}") from error
-    return model.eval(), sizes.history
-
-
-def _trained(folder: Path) -> Progress:
-    file = folder / "last.pt"
-    if not file.exists():
-        raise DataError(f"{folder}: no trained baseline; `promise train … --baseline` makes one")
-    return Progress(**torch.load(file, weights_only=True)["progress"])
+    return evaluate_scores(score, cases.histories, cases.targets, name="SASRec-CE", history_limit=history, timed=timed)

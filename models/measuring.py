@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from models import evaluation
-from models.data import DataError, load
-from models.judging import audit
+from models.data import DataError
+from models.judging import audit, data_of
 from models.manifest import Manifest, Walk
 from models.spending import Spending, digest
 from models.walk import TUNED
@@ -36,7 +36,7 @@ def measure(
         raise DataError(f"unknown cases '{cases}'; test or validation expected")
     if cases == "validation" and manifest.setting != "A":
         raise DataError(f"{bundle} was trained on the validation items; only setting A holds them out")
-    data = load(dataset or manifest.provenance.dataset, data_dir, k_core=k_core)
+    data = data_of(manifest, dataset, data_dir, k_core=k_core)
     audit(manifest, catalogue.ids, catalogue.popularity, data)
     split = data.split("A" if manifest.setting == "A" else "B")
     held_out = split.test if cases == "test" else split.validation

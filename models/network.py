@@ -10,9 +10,11 @@ from models.generator import Decoder, HistoryEncoder, ItemFeatures
 from models.guiding import guide_loss
 from models.layers import causal_mask
 from models.prm import CrossPRM, InnerPRM, PrefixRows
+from models.prm_losses import check, cross_loss, inner_loss
 from models.proposal import Proposal
 from models.recipe import NetworkRecipe, TrainingRecipe
 from models.softmax import Ragged, full_softmax_loss, ragged_softmax_loss
+from models.survival import survival_loss
 
 FEW = 32  # children a prefix: up to here gathering their rows beats a product with the whole codebook
 
@@ -38,12 +40,15 @@ class Promise(nn.Module):
         self.cross: CrossPRM | None = None
         self.prefix_rows = nn.ModuleDict()
         if "inner" in recipe.prm:
-            self.prefix_rows["inner"] = PrefixRows(self.catalogue, recipe, own_leaves=False)
+            # On a finished generator the leaves cannot share what the encoder learns: they need rows of their own.
+            apart = self.training_recipe.stages == "two"
+            self.prefix_rows["inner"] = PrefixRows(self.catalogue, recipe, own_leaves=apart)
         if recipe.prm == ("cross",):
             self.attach_cross()
         limit = self.training_recipe.sampled or self.catalogue.items
         large = [b for b, count in enumerate(self.catalogue.counts) if count > limit]
         self.proposals = {b: Proposal(self.catalogue, b) for b in large}
+        check(self.training_recipe, bool(large))
 
     def attach_cross(self) -> CrossPRM:
         """Give the network a cross-attention PRM. Beside an inner one it is trained afterwards (see CrossStage)."""
@@ -60,9 +65,9 @@ class Promise(nn.Module):
         memory: Tensor = self.encoder(rows + self.features.code_sum(self.catalogue.sids[items]))
         return memory
 
-    def rows(self, b: int, item_rows: Tensor, form: str) -> Tensor:
-        """Prefix rows [V_{b+1}, D] that the PRM of this form scores, in node order."""
-        rows: Tensor = self.prefix_rows[form](self.catalogue, self.features, item_rows, b)
+    def rows(self, b: int, item_rows: Tensor, form: str, detach: bool = False) -> Tensor:
+        """Prefix rows [V_{b+1}, D] that the PRM of this form scores, in node order; `detach`: see PrefixRows."""
+        rows: Tensor = self.prefix_rows[form](self.catalogue, self.features, item_rows, b, detach)
         return rows
 
     def loss(self, items: Tensor, targets: Tensor) -> dict[str, Tensor]:
@@ -71,12 +76,12 @@ class Promise(nn.Module):
         memory = self.encode(items, item_rows)
         where = targets > 0
         losses = {"generator": self.generator_loss(memory, targets, where)}
-        if self.inner is not None:
-            losses["inner"] = self.inner_loss(self.inner, memory, item_rows, targets, where)
+        if self.inner is not None and self.training_recipe.stages == "joint":
+            losses["inner"] = inner_loss(self, memory, item_rows, targets, where)
             if self.training_recipe.guided:
                 losses["guide"] = guide_loss(self, memory, where, self.training_recipe.guided)
-        elif self.cross is not None and item_rows is not None:
-            losses["cross"] = self.cross_loss(memory, item_rows, targets, where)
+        elif self.inner is None and self.cross is not None and item_rows is not None:
+            losses["cross"] = cross_loss(self, memory, item_rows, targets, where)
         return losses
 
     def generator_loss(self, memory: Tensor, targets: Tensor, where: Tensor) -> Tensor:
@@ -89,6 +94,8 @@ class Promise(nn.Module):
         goals, total = targets[where], memory.new_zeros((), dtype=torch.float32)
         for b in range(depth):
             total = total + self.code_loss(hidden[:, b], b, goals)
+        if self.training_recipe.survival:
+            total = total + self.training_recipe.survival * survival_loss(self, memory, where, hidden, goals)
         return total
 
     def code_loss(self, hidden: Tensor, b: int, goals: Tensor) -> Tensor:
@@ -106,51 +113,6 @@ class Promise(nn.Module):
         if len(owner) < FEW * len(goals):
             return ragged_softmax_loss(hidden, head, codes, legal)
         return full_softmax_loss(hidden, head, codes, legal=legal)
-
-    def inner_loss(
-        self, prm: InnerPRM, memory: Tensor, item_rows: Tensor | None, targets: Tensor, where: Tensor
-    ) -> Tensor:
-        """Cross entropy over all valid prefixes of a depth, summed over depths; every position sees its own past.
-
-        Where a depth has more of them than the recipe's `sampled`, over as many drawn ones.
-        """
-        mask, goals = causal_mask(memory.shape[1]).to(memory.device), targets[where]
-        parts = [
-            self.depth_loss(prm.contexts(memory, memory, b, mask)[where], b, item_rows, self.catalogue.member(b)[goals])
-            for b in range(self.catalogue.depth)
-        ]
-        return torch.stack(parts).sum()
-
-    def depth_loss(self, contexts: Tensor, b: int, item_rows: Tensor | None, goals: Tensor) -> Tensor:
-        """Cross entropy of contexts [P,D] against the prefixes of depth b + 1; goals int64 [P] are their indices."""
-        if b not in self.proposals:
-            rows = self.catalogue.text.new_zeros(0) if item_rows is None else item_rows
-            return full_softmax_loss(contexts, self.rows(b, rows, "inner"), goals)
-        drawn = self.proposals[b].draw(goals, self.training_recipe.sampled)
-        prefix_rows: PrefixRows = self.prefix_rows["inner"]  # type: ignore[assignment]  # ModuleDict holds Modules
-        table = prefix_rows.some(self.catalogue, self.features, b, drawn.classes)
-        return full_softmax_loss(contexts, table, torch.searchsorted(drawn.classes, goals), drawn.bias)
-
-    def cross_loss(self, memory: Tensor, item_rows: Tensor, targets: Tensor, where: Tensor) -> Tensor:
-        """InfoNCE against N uniform prefixes of the depth, on a sample of positions (each sees only its own past).
-        Beside an inner PRM the rows' shared part is fixed, as the encoding is.
-        """
-        assert self.cross is not None
-        beside = self.inner is not None
-        wanted = min(self.training_recipe.cross_positions, int(where.sum()))
-        chosen = where.nonzero()[torch.randperm(int(where.sum()))[:wanted]]
-        user, position = chosen[:, 0], chosen[:, 1]
-        goals, past = targets[user, position], memory[user]
-        mask = (torch.arange(past.shape[1])[None] <= position[:, None])[:, None, None, :]
-        total = memory.new_zeros(())
-        for b in range(self.catalogue.depth):
-            rows = self.prefix_rows["cross"](self.catalogue, self.features, item_rows, b, detach=beside)
-            true = self.catalogue.member(b)[goals]
-            noise = torch.randint(len(rows), (wanted, min(self.training_recipe.negatives, len(rows) - 1)))
-            scores = self.cross(past, rows[torch.cat([true[:, None], noise], 1)], b, mask).float()
-            scores[:, 1:] = scores[:, 1:].masked_fill(noise == true[:, None], -1e9)
-            total = total + nn.functional.cross_entropy(scores, torch.zeros_like(true))
-        return total
 
     @torch.no_grad()
     def leaf_scores(self, items: Tensor, lengths: Tensor, form: str | None = None) -> Tensor:
@@ -191,7 +153,7 @@ class CrossStage(nn.Module):
             network.encoder.eval()
             item_rows = network.features.rows(network.catalogue)
             memory = network.encode(items, item_rows)
-        return {"cross": network.cross_loss(memory, item_rows, targets, targets > 0)}
+        return {"cross": cross_loss(network, memory, item_rows, targets, targets > 0)}
 
     def leaf_scores(self, items: Tensor, lengths: Tensor) -> Tensor:
         """Exact cross-attention reward of every item row [B, I+1]: dear, a forward pass per item."""

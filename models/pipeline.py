@@ -6,6 +6,7 @@ Every stage leaves its result in the run folder and is skipped or resumed when i
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,15 +19,17 @@ from models.correction import Correction
 from models.dataset import Split
 from models.evaluation.offered import DEFAULT_TIER, tier
 from models.listing import listing, train_digest
-from models.manifest import UNFINISHED, Manifest, Provenance, Scoring
+from models.manifest import UNFINISHED, Manifest, Provenance, Scoring, Walk
 from models.network import CrossStage, Promise
-from models.recipe import PrmForm
+from models.recipe import PrmForm, Recipe
 from models.runs import Run, RunError, Setting, claim
 from models.sasrec import SASRec
 from models.tokenizer import SemanticIds, item_vectors, tokenize
 from models.training import Progress, Trainer
+from models.walk import TUNED
 
 SELECTION_USERS = 6000
+WALKED = ("floor", "k10", "k20", "k50", "k100")
 
 __all__ = ["Run", "RunError", "Setting", "build", "build_baseline", "claim", "fit", "fit_cross", "semantic_ids"]
 
@@ -113,6 +116,7 @@ def build(run: Run) -> Path:
 
 def build_baseline(run: Run) -> None:
     """SASRec with full cross entropy: selection in A, retrained in B, under the same folder."""
+    run = replace(run, recipe=run.recipe.with_training(stop=0))  # validation chooses its own epochs
     _, progress = fit(run, "A", None, "sasrec")
     fit(run, "B", progress.best_epoch, "sasrec")
 
@@ -151,11 +155,18 @@ def _write(
     )
     label = f"{setting}-{form}"
     rule = rule or _choose_rule(run, folder, label, split)
-    export.amend(folder, scoring=rule.model_dump())
+    export.amend(folder, scoring=rule.model_dump(), auto=_walk(run.recipe))
     metrics = _test_metrics(run, folder, label, split) if form == run.recipe.network.prm[0] else {}
     # The version marks the end of this stage: a bundle cut before here is written again.
     export.amend(folder, metrics=metrics, version=run.version)
     return rule
+
+
+def _walk(recipe: Recipe) -> dict[str, Any] | None:
+    """Widths by depth: wide pools cost little, and what they keep a correction puts first."""
+    if recipe.correction is None or recipe.tokenizer.depth != len(TUNED["k50"]):
+        return None
+    return Walk(tiers=WALKED, widths=dict(TUNED)).model_dump()
 
 
 def _corrected(run: Run, network: Promise, split: Split, correction: Correction | None) -> Corrected | None:

@@ -8,8 +8,9 @@ from models.results import Result, ResultsError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-_COLOURS = ("#3b6fb6", "#d1783c", "#3d8f62", "#8b5fa8", "#a3a13a", "#b04a5a")
+COLOURS = ("#3b6fb6", "#d1783c", "#3d8f62", "#8b5fa8", "#a3a13a", "#b04a5a")
 
 
 def plot_widths(
@@ -31,15 +32,24 @@ def plot_widths(
     _ndcg(right, swept, beam, exact)
     for axes in (left, right):
         _wide_axis(axes, [result.k_plus for result in swept])
+    write(figure, path)
+
+
+def write(figure: "Figure", path: Path) -> None:
+    """Keep a figure (kind of file by suffix: .svg, .png); the same figure gives the same file."""
+    import matplotlib
+
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=144)
+    undated = {"Date": None} if path.suffix == ".svg" else None
+    with matplotlib.rc_context({"svg.hashsalt": path.stem}):
+        figure.savefig(path, dpi=144, metadata=undated)
 
 
 def _hrecall(axes: "Axes", swept: list[Result], beam: Result | None) -> None:
     curves = [result.hrecall() for result in swept]
     plain = beam.hrecall() if beam else None
     for b in range(min(len(curve) for curve in curves if curve is not None)):
-        colour, name = _COLOURS[b % len(_COLOURS)], f"HRecall@{b + 1}@{swept[0].k_keep}"
+        colour, name = COLOURS[b % len(COLOURS)], f"HRecall@{b + 1}@{swept[0].k_keep}"
         heights = [float(curve[b]) for curve in curves if curve is not None]
         axes.plot([result.k_plus for result in swept], heights, marker="o", color=colour, label=name)
         if plain is not None:
@@ -50,7 +60,7 @@ def _hrecall(axes: "Axes", swept: list[Result], beam: Result | None) -> None:
 
 def _ndcg(axes: "Axes", swept: list[Result], beam: Result | None, exact: Result | None) -> None:
     heights = [result.ndcg(10) for result in swept]
-    axes.plot([r.k_plus for r in swept], heights, marker="o", color=_COLOURS[0], label="guided")
+    axes.plot([r.k_plus for r in swept], heights, marker="o", color=COLOURS[0], label="guided")
     for result, style in ((beam, "--"), (exact, ":")):
         if result is not None:
             axes.axhline(result.ndcg(10), linestyle=style, color="#666666", linewidth=1, label=result.method)

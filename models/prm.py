@@ -49,16 +49,19 @@ class PrefixRows(nn.Module):
         if len(rows) or self.mass is None:
             return rows if index is None else nn.functional.embedding(index, rows)
         leaves = catalogue.log_leaves(b)
-        return (leaves if index is None else leaves[index])[:, None] * self.mass[b]
+        return (leaves if index is None else leaves[index])[..., None] * self.mass[b]
 
-    def some(self, catalogue: CatalogueTensors, features: ItemFeatures, b: int, index: Tensor) -> Tensor:
-        """Rows [S, D] of the prefixes `index` int64 [S] of depth b + 1: those of `forward`, without making the rest."""
+    def some(
+        self, catalogue: CatalogueTensors, features: ItemFeatures, b: int, index: Tensor, detach: bool = False
+    ) -> Tensor:
+        """Rows [.., D] of the prefixes `index` int64 [..] of depth b + 1: as `forward`, without making the rest."""
         if b == self.depth - 1:
             items = catalogue.leaf_items[index]
             rows = features.some(catalogue, items) + features.code_sum(catalogue.sids[items])
         else:
             rows = features.code_sum(catalogue.prefix_codes(b)[index])
             rows = rows if features.text is None else rows + features.text(catalogue.prefix_text(b)[index])
+        rows = rows.detach() if detach else rows
         return rows + self.own(catalogue, b, index) if b < len(self.learned) else rows
 
     def shared(self, catalogue: CatalogueTensors, features: ItemFeatures, item_rows: Tensor, b: int) -> Tensor:

@@ -56,7 +56,8 @@ class NetworkRecipe:
 
 @dataclass(frozen=True)
 class TrainingRecipe:
-    """Optimisation. `negatives`, `cross_positions` (per depth and step), `cross_epochs`: cross-attention PRM only.
+    """Optimisation. `negatives` a position and `cross_positions` a step: of the cross-attention PRM, and of the inner
+    one against what the generator proposes; `cross_epochs`: of the cross-attention PRM.
 
     `sampled`: a depth with more valid prefixes than this has its softmax estimated from so many a step (0 = never).
     An epoch takes one of `shards` equal parts of the users in turn. `guided`: positions a step at which the generator

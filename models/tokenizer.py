@@ -10,6 +10,7 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
 from models import collaborative
+from models.balanced import balanced_clusters
 from models.recipe import TokenizerRecipe
 
 I32 = NDArray[np.int32]
@@ -62,8 +63,11 @@ def item_vectors(recipe: TokenizerRecipe, sequences: list[I32], items: int, text
     return np.concatenate([found * (1 - recipe.text_weight), words * recipe.text_weight], axis=1)
 
 
-def tokenize(vectors: F32, depth: int, codebook: int, seed: int) -> SemanticIds:
+def tokenize(vectors: F32, depth: int, codebook: int, seed: int, balanced: bool = False) -> SemanticIds:
     """Residual k-means: every depth clusters what the centroids above left over; vectors [I, E] → codes [I, d].
+
+    `balanced`: no code of a depth is given to many more items than another, but where items that fell on one path are
+    spread over last codes.
 
     Raises:
         TokenizerError: more items than codebook ** depth paths.
@@ -73,20 +77,21 @@ def tokenize(vectors: F32, depth: int, codebook: int, seed: int) -> SemanticIds:
         raise TokenizerError(f"{items} items do not fit {codebook}^{depth} semantic IDs; raise depth or codebook")
     residual, codes = vectors.astype(np.float32).copy(), np.empty((items, depth), np.int32)
     for level in range(depth):
-        model = _cluster(residual, codebook, seed + level)
-        codes[:, level] = model.labels_
-        centroids = np.asarray(model.cluster_centers_, np.float32)
+        codes[:, level], centroids = _cluster(residual, codebook, seed + level, balanced)
         if level == depth - 1:
             return _distinct(codes, residual, centroids, codebook)
         residual -= centroids[codes[:, level]]
     raise TokenizerError("depth must be at least 1")
 
 
-def _cluster(residual: F32, codebook: int, seed: int) -> KMeans:
+def _cluster(residual: F32, codebook: int, seed: int, balanced: bool) -> tuple[I32, F32]:
+    """Labels [I] and centroids [M, E]."""
     with warnings.catch_warnings():
         # Fewer distinct vectors than codes is no fault here: the report says how many codes are in use.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return KMeans(min(codebook, len(residual)), n_init=1, max_iter=50, random_state=seed).fit(residual)
+        model = KMeans(min(codebook, len(residual)), n_init=1, max_iter=50, random_state=seed).fit(residual)
+    centroids = np.asarray(model.cluster_centers_, np.float32)
+    return balanced_clusters(residual, centroids) if balanced else (model.labels_, centroids)
 
 
 def _distinct(codes: I32, residual: F32, centroids: F32, codebook: int) -> SemanticIds:

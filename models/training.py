@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.batches import scoring_batches, training_batches
+from models.averaging import Averaged
+from models.batches import scoring_batches, thinned, training_batches
 from models.recipe import Precision, TrainingRecipe
 
 I32 = NDArray[np.int32]
@@ -76,7 +77,11 @@ def validate(
 
 
 class Trainer:
-    """Trains `model` on sequences of item rows, checkpointing to `folder` after every epoch and resuming from it."""
+    """Trains `model` on sequences of item rows, checkpointing to `folder` after every epoch and resuming from it.
+
+    Validated, kept and left in `model` at the end is the mean of the weights after the recipe's `averaged` newest
+    epochs. With `stop` the loop ends there and the last epoch is the one kept, whatever validation says of others.
+    """
 
     def __init__(
         self,
@@ -93,17 +98,19 @@ class Trainer:
         )
         self.dtype = measured_precision(recipe.precision)
         self.progress = Progress()
+        self.averaged = Averaged(model, recipe.averaged)
 
     def fit(self, sequences: list[I32], validation: tuple[list[I32], I32] | None, until: int | None = None) -> Progress:
-        """Train to epoch `until` (default: all). With validation data the weights end as the best epoch's."""
+        """Train to epoch `until` (default: the recipe's). With validation data the weights end as the best epoch's."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.resume()
-        shards = self.recipe.shards
+        shards, last = self.recipe.shards, until or self.last
         steps = -(-sum(len(s) > 1 for s in sequences[::shards]) // self.recipe.users)
-        while self.progress.epoch < (until or self.recipe.epochs):
+        while self.progress.epoch < last:
             start, epoch = time.perf_counter(), self.progress.epoch
             losses = self.run_epoch(sequences[epoch % shards :: shards], epoch, steps)
             self.progress.epoch = epoch + 1
+            self.averaged.add()
             row = {"epoch": epoch + 1, **losses, "train_s": time.perf_counter() - start}
             if validation is not None and self.due(epoch + 1):
                 row |= self.select(validation)
@@ -112,12 +119,21 @@ class Trainer:
             self.checkpoint()
         if validation is not None and (self.folder / "best.pt").exists():
             self.model.load_state_dict(torch.load(self.folder / "best.pt", weights_only=True))
+        else:
+            self.averaged.settle()
         return self.progress
+
+    @property
+    def last(self) -> int:
+        """The epoch that the recipe ends with."""
+        return self.recipe.stop or self.recipe.epochs
 
     def run_epoch(self, sequences: list[I32], epoch: int, steps: int) -> dict[str, float]:
         rng = np.random.default_rng((self.recipe.seed, epoch))
         torch.manual_seed(self.recipe.seed * 1000 + epoch)
         self.model.train()
+        if self.recipe.augment:
+            sequences = thinned(sequences, self.recipe.augment, rng)
         sums: dict[str, float] = {}
         for step, (items, targets) in enumerate(training_batches(sequences, self.recipe.users, self.history, rng)):
             self.set_rate((epoch * steps + step) / (self.recipe.epochs * steps))
@@ -139,22 +155,24 @@ class Trainer:
             group["lr"] = float(self.recipe.learning_rate * rise * fall)
 
     def due(self, epoch: int) -> bool:
-        return epoch % self.recipe.validate_every == 0 or epoch == self.recipe.epochs
+        return epoch % self.recipe.validate_every == 0 or epoch == self.last
 
     def select(self, validation: tuple[list[I32], I32]) -> dict[str, float]:
         histories, targets = validation
         sample = np.random.default_rng(self.recipe.seed).permutation(len(histories))[: self.recipe.validation_users]
         self.model.eval()
-        recall, ndcg = validate(self.trainable, [histories[i] for i in sample], targets[sample], self.history)
-        if ndcg > self.progress.best:
+        with self.averaged.shown():
+            recall, ndcg = validate(self.trainable, [histories[i] for i in sample], targets[sample], self.history)
+        if self.recipe.stop or ndcg > self.progress.best:
             self.progress.best, self.progress.best_epoch = ndcg, self.progress.epoch
-            torch.save(self.model.state_dict(), self.folder / "best.pt")
+            torch.save(self.averaged.mean(), self.folder / "best.pt")
         return {"val_recall@10": recall, "val_ndcg@10": ndcg}
 
     def checkpoint(self) -> None:
         """Written beside and renamed, so that a cut run always finds a whole checkpoint."""
         state = {
-            "model": self.model.state_dict(),
+            "model": self.averaged.mean(),
+            "newest": self.averaged.newest,
             "optimizer": self.optimizer.state_dict(),
             "progress": vars(self.progress),
         }
@@ -169,6 +187,7 @@ class Trainer:
             return
         state: dict[str, Any] = torch.load(path, weights_only=True)
         self.model.load_state_dict(state["model"])
+        self.averaged.restore(state.get("newest", []))
         self.optimizer.load_state_dict(state["optimizer"])
         self.progress = Progress(**state["progress"])
         self.log(f"resumed after epoch {self.progress.epoch}")

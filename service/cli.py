@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from service.commands import bench, budget, data, experiments, report, training
+from service.commands import bench, budget, data, experiments, report, seeds, study, training
 from service.errors import PromiseError
 from service.settings import SHIPPED_BUNDLE
 
@@ -21,6 +21,8 @@ app.add_typer(bench.app, name="bench")
 app.add_typer(budget.app, name="budget")
 app.add_typer(experiments.app, name="experiments")
 app.add_typer(report.app, name="report")
+app.add_typer(seeds.app)
+app.add_typer(study.app)
 app.add_typer(training.app)
 
 BundlePath = Annotated[Path, typer.Argument(help="Folder of the bundle.")]

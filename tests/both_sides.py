@@ -2,15 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
+from made_corrected import corrected_bundle, made_correction
 from numpy.typing import NDArray
-from tiny import BUNDLE_ITEMS, DEPTH, HISTORY, made_sids, padded
+from tiny import BUNDLE_ITEMS, DEPTH, HISTORY, Bundles, made_sids, padded
 from torch import Tensor
 
+from models.corrected import Corrected
+from models.correction import Related
 from models.network import Promise
+from service.engine.bundle import load
 from service.engine.graphs import OnnxEngine
+from service.engine.padding import newest_first
 from service.engine.protocol import F16, Context
 from service.search.guided import Found, search
 from service.search.plan import Plan
@@ -23,11 +29,12 @@ CODES = np.concatenate([np.zeros((1, DEPTH), np.int32), made_sids(BUNDLE_ITEMS)]
 
 @dataclass(frozen=True)
 class World:
-    """A network and the engine over its bundle."""
+    """A network and the engine over its bundle, and what corrects it if the bundle is corrected."""
 
     network: Promise
     engine: OnnxEngine
     form: str
+    corrected: Corrected | None = None
 
     def encode(self, histories: Histories) -> tuple[F16, I32]:
         newest = [list(rows[-HISTORY:]) for rows in histories]
@@ -37,7 +44,8 @@ class World:
 
     def context(self, histories: Histories, excluded: Sequence[int] = ()) -> Context:
         illegal = [banned(self.engine.trie, [*rows, *excluded]) for rows in histories]
-        return self.engine.context(*self.encode(histories), illegal)
+        newest = newest_first([np.array(rows[-HISTORY:], np.int32) for rows in histories], BUNDLE_ITEMS)
+        return self.engine.context(*self.encode(histories), illegal, newest)
 
     def search(self, histories: Histories, plan: Plan, k: int = 10, excluded: Sequence[int] = ()) -> Found:
         return search(self.engine, self.context(histories, excluded), plan, k)
@@ -61,6 +69,16 @@ class World:
         lengths = torch.tensor([memory.shape[1]])
         return prm.score(memory, lengths, table[None], torch.tensor(level))[0].detach()
 
+    @torch.no_grad()
+    def corrections(self, history: Sequence[int], rows: Sequence[int], rewards: NDArray[np.float32]) -> Tensor:
+        """PyTorch's corrected rewards of these item rows, given best reward first."""
+        assert self.corrected is not None
+        model, related = self.corrected.model, Related(self.corrected.relations)
+        newest = torch.tensor([list(history[::-1][: model.recipe.newest])])
+        some, given = torch.tensor([list(rows)]), torch.from_numpy(rewards)[None]
+        found: Tensor = model(related(newest, some), newest > 0, related.popularity[some], given)[0]
+        return found
+
     def child_log_probs(self, memory: Tensor, node: int, level: int) -> dict[int, float]:
         """PyTorch's log-probability of every child of one trie node, given that node."""
         trie, decoder = self.engine.trie, self.network.decoder
@@ -72,6 +90,13 @@ class World:
         children = list(range(trie.first_child[node], trie.first_child[node + 1]))
         logits = (hidden[0, 0] @ decoder.level_head(torch.tensor(level)).T)[trie.code[children].tolist()]
         return dict(zip(children, logits.log_softmax(-1).tolist(), strict=True))
+
+
+def corrected_world(bundles: Bundles, folder: Path) -> World:
+    """The bundle of the inner form with a made correction."""
+    corrected = made_correction(BUNDLE_ITEMS)
+    engine = OnnxEngine(load(corrected_bundle(bundles.inner, folder, corrected)), "cpu", 1)
+    return World(bundles.network, engine, "inner", corrected)
 
 
 def histories_of(count: int, longest: int = HISTORY, seed: int = 0) -> list[list[int]]:

@@ -18,7 +18,7 @@ from service.search.trie import Trie
 
 I32 = NDArray[np.int32]
 F32 = NDArray[np.float32]
-Rule = Literal["service", "text", "both"]
+Rule = Literal["service", "service long", "text", "text long", "both"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,9 @@ class Newcomers:
 
         service: the mean of what neighbours have beyond theirs, as every item that is added online.
         text: their own text, nothing learned. both: their own text, and the mean of what neighbours learned beside
-        theirs. Rows of known items and prefixes stay as they are.
+        theirs. long: and the whole row as long as those of the neighbours are on average; a mean is shorter than what
+        it is the mean of, as is a row that lacks a part, and rewards are inner products.
+        Rows of known items and prefixes stay as they are.
 
         Raises:
             PromiseError: the items cannot be added, as service.engine.revision says.
@@ -49,18 +51,30 @@ class Newcomers:
         trie, now = grown.trie, grown.tables
         rows, words = now.node_rows, mean_words(trie, self.words)
         new = np.flatnonzero(learned_nodes(trie, bundle.trie) == 0)[1:]  # without the root
-        if rule == "text":
-            rows[new] = code_sums(trie, now.code_rows)[new] + words[new]
-        else:
+        if rule == "both":
             apart = bundle.tables.node_rows - mean_words(bundle.trie, self.words)
-            learned = tables_of(now.item_rows.astype(np.float32), apart, now.code_rows)
-            rows[new] = tables_for(trie, learned, bundle.trie, learned, bundle.trie).node_rows[new] + words[new]
+            rows[new] = like_neighbours(grown, bundle, apart, now.code_rows)[new] + words[new]
+        elif rule.startswith("text"):
+            rows[new] = code_sums(trie, now.code_rows)[new] + words[new]
+        if rule.endswith("long"):
+            known = np.linalg.norm(bundle.tables.node_rows, axis=1, keepdims=True)
+            wanted = like_neighbours(grown, bundle, known, np.zeros((*now.code_rows.shape[:2], 1), np.float32))[new]
+            rows[new] *= wanted / np.maximum(np.linalg.norm(rows[new], axis=1, keepdims=True), 1e-6)
         return tables_of(now.item_rows.astype(np.float32), rows, now.code_rows)
 
 
-def open_with(path: Path, new: Newcomers, rule: Rule, *, alone: bool = False, threads: int = 1) -> OnnxEngine:
-    """An engine over the bundle in this folder with new items; `alone`: with nothing else on offer."""
+def like_neighbours(grown: Bundle, bundle: Bundle, values: F32, codes: F32) -> F32:
+    """[N, E] of a grown bundle's nodes: known ones have their own of values [N', E], new ones what their codes
+    [d, M, E] come to and the mean of what neighbours have beyond theirs."""
+    learned = tables_of(np.zeros((1, values.shape[1]), np.float32), values, codes)
+    return tables_for(grown.trie, learned, bundle.trie, learned, bundle.trie).node_rows
+
+
+def open_with(path: Path, new: Newcomers | None, rule: Rule, *, alone: bool = False, threads: int = 1) -> OnnxEngine:
+    """An engine over the bundle in this folder, with new items where there are any; `alone`: nothing else on offer."""
     engine = open_engine(path, threads)
+    if new is None:
+        return engine
     grown = new.join(engine.bundle, rule)
     first = len(engine.bundle.catalogue.ids) + 1
     return engine.over(only(grown, range(first, first + len(new.ids))) if alone else grown)

@@ -17,6 +17,7 @@ from models.scaling.flops import Sizes
 from models.scaling.ways import Way, Widths
 from service.search.guided import search
 from service.search.plan import Level, Plan
+from service.search.scanned import scan
 
 WARM_UP = 3
 LISTED = 10
@@ -39,7 +40,9 @@ class Sweeper:
         """Of the bundle and its trie."""
         trie, depth = self.engine.trie, self.engine.depth
         prefixes = np.diff(trie.level_start)[1 : depth + 1].tolist()
-        return Sizes.of(self.manifest, prefixes, [trie.branching(level) for level in range(depth)])
+        profiles = self.bundle.relations.get("profiles") if self.manifest.correction else None
+        profile = 0 if profiles is None else int(profiles.shape[1])
+        return Sizes.of(self.manifest, prefixes, [trie.branching(level) for level in range(depth)], profile)
 
     def default(self) -> Widths:
         """What the default tier keeps and expands, level by level."""
@@ -61,10 +64,11 @@ class Sweeper:
         return {found.name: found.kept for found in overlaps(*common, methods, batch=self.batch, history_limit=limit)}
 
     def _method(self, way: Way) -> Method:
+        pool = self.engine.pool if way.corrected else 0
         if not way.levels:
-            return Method(way.name, None)
-        levels = tuple(Level(*pair) for pair in way.levels)
-        return Method(way.name, Plan(levels, bool(way.depths), rule_of(self.manifest.scoring), way.depths))
+            return Method(way.name, None, pool)
+        levels, rule = tuple(Level(*pair) for pair in way.levels), rule_of(self.manifest.scoring)
+        return Method(way.name, Plan(levels, bool(way.depths), rule, way.depths, pool))
 
     def _timings(self, histories: Sequence[I32], targets: I32, methods: Sequence[Method], timed: int) -> list[F32]:
         """[timed] per method, cold encode included; CPU time leaves out what other programs take of the machine.
@@ -85,5 +89,5 @@ class Sweeper:
         if one.plan:
             search(self.engine, context, one.plan, LISTED)
         else:
-            self.engine.scan(context, LISTED)
+            scan(self.engine, context, LISTED, one.pool)
         return (time.process_time() - start) * 1e3

@@ -21,12 +21,10 @@ def correction_graph(model: Correction, groups: int) -> onnx.ModelProto:
     popularity, k_keep = b.input("popularity", F32, "I"), b.input("k_keep", I64, 1)
     candidate = _known(b, b("Gather", item, node), log_prob)
     logs = b("Gather", popularity, candidate), b("Gather", popularity, history)
-    counts, age = (
-        _counts(b, history, candidate, *logs),
-        b("Gather", b.constant(_ages(model)), b.input("age", I32, "L")),
-    )
-    shape = b("Concat", b("Shape", counts[0], end=3), b.ints(3), axis=0)
-    pairs = b("Concat", _alike(b, history, candidate, groups), *counts, b("Expand", age, shape), axis=3)
+    counts = _counts(b, history, candidate, *logs)
+    age = b("Gather", b.constant(_ages(model)), b.input("age", I32, "L"))
+    of_pairs = b("Expand", age, b("Shape", counts[0]))  # [B,C,L,3]: the last axis of the shape is 1 and gives way
+    pairs = b("Concat", _alike(b, history, candidate, groups), *counts, of_pairs, axis=3)
     first = b("Max", b("Slice", reward, b.ints(0), b.ints(1), b.ints(1)), b.constant(blocks.LOWEST))
     gap = b("Max", b("Sub", reward, first), b.constant(WORST))
     place = b("Expand", b.input("place", F32, 1, "C"), b("Shape", reward))

@@ -29,7 +29,7 @@ def study(
         "runs/study"
     ),
     arms: Annotated[str, typer.Option(help="Arms to run and show, comma separated; default: all.")] = "",
-    users: Annotated[int, typer.Option(help="Validation users judged, a seeded sample; 0 = all.")] = 6000,
+    users: Annotated[int, typer.Option(help="Validation users judged, a seeded sample; 0 = all.")] = 0,
     threads: Annotated[int, typer.Option(help="CPU threads; 0 = all.")] = 1,
     markdown: Annotated[Path | None, typer.Option(help="Write the table into this file's section.")] = None,
     section: Annotated[str, typer.Option(help="Name of the section; default: study-<name>.")] = "",

@@ -224,7 +224,7 @@ def _relations(file: Path, manifest: Manifest) -> dict[str, NDArray[np.generic]]
     missing = [name for name in contract.RELATED if name not in arrays]
     if missing:
         raise BundleError(f"{file}: table '{missing[0]}' is missing.")
-    if any(len(arrays[name]) != manifest.items + 1 for name in contract.RELATED):
+    if any(arrays[name].shape[:1] != (manifest.items + 1,) for name in contract.RELATED):
         raise BundleError(f"{file}: a table does not have a row for each of the {manifest.items} items.")
     return {name: arrays[name] for name in contract.RELATED}
 

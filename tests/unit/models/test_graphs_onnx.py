@@ -9,12 +9,14 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from made_corrected import RECIPE, made_correction
 from onnx import numpy_helper
-from tiny import BUNDLE_ITEMS, SIZES, TRAINING, Bundles, made_network
+from tiny import BUNDLE_ITEMS, DEPTH, SIZES, TRAINING, Bundles, made_network
 
 from models import contract, export
 from models.contract import Form
 from models.graphs import blocks
+from models.graphs.correction import correction_graph
 from models.graphs.generator import DENSE, generator_graph
 from models.layers import layers_of
 from models.network import Promise
@@ -30,6 +32,7 @@ MOST_NODES = {
     "prm.onnx": 12,
     "scan.onnx": 29,
 }
+MOST_OF_A_CORRECTION = 107  # it runs once a request, over a pool of leaves
 
 
 def network_of(items: int = 30, depth: int = 3, **sizes: object) -> Promise:
@@ -138,8 +141,17 @@ def test_nobody_adds_nodes_unseen(bundles: Bundles, file: str) -> None:
     assert len(onnx.load(bundles.inner / file).graph.node) <= MOST_NODES[file]
 
 
+@pytest.mark.parametrize("sizes", [{}, {"heads": 4, "width": 32, "newest": 20}])
+def test_nobody_adds_nodes_to_a_correction_unseen(sizes: dict[str, int]) -> None:
+    corrected = made_correction(BUNDLE_ITEMS, recipe=replace(RECIPE, **sizes))
+    graph = correction_graph(corrected.model, corrected.relations.groups)
+    assert len(graph.graph.node) <= MOST_OF_A_CORRECTION
+
+
 def test_the_bounds_are_those_of_all_graphs(bundles: Bundles) -> None:
     assert {path.name for path in bundles.inner.glob("*.onnx")} == set(MOST_NODES)
+    every = {graph.file for graph in contract.graphs(SIZES.decoder_layers, DEPTH, "inner", corrected=True)}
+    assert every == {*MOST_NODES, contract.CORRECTION.file}
     assert bundles.network.catalogue.items == BUNDLE_ITEMS
 
 
@@ -149,12 +161,14 @@ def initializers(model: onnx.ModelProto) -> Iterator[bytes]:
 
 
 def test_constants_are_kept_once_and_all_are_used(bundles: Bundles) -> None:
-    for path in sorted(bundles.inner.glob("*.onnx")):
-        model = onnx.load(path)
+    corrected = made_correction(BUNDLE_ITEMS)
+    models = {path.name: onnx.load(path) for path in sorted(bundles.inner.glob("*.onnx"))}
+    models[contract.CORRECTION.file] = correction_graph(corrected.model, corrected.relations.groups)
+    for name, model in models.items():
         constants = list(initializers(model))
-        assert len(constants) == len(set(constants)), path.name
-        read = {name for node in model.graph.node for name in node.input}
-        made = {name for node in model.graph.node for name in node.output}
-        assert {tensor.name for tensor in model.graph.initializer} <= read, path.name
-        assert {output.name for output in model.graph.output} <= made, path.name
-        assert {each.name for each in model.graph.input} <= read, path.name
+        assert len(constants) == len(set(constants)), name
+        read = {value for node in model.graph.node for value in node.input}
+        made = {value for node in model.graph.node for value in node.output}
+        assert {tensor.name for tensor in model.graph.initializer} <= read, name
+        assert {output.name for output in model.graph.output} <= made, name
+        assert {each.name for each in model.graph.input} <= read, name

@@ -127,3 +127,19 @@ def test_a_bundle_tunes_widths_by_depth_under_the_same_names() -> None:
 def test_widths_that_cannot_run_stop_the_start(name: str, levels: tuple[tuple[int, int], ...]) -> None:
     with pytest.raises(StartError, match="cannot be tuned"):
         Ladder(3, Rule(), exact=True, widths={name: levels})
+
+
+@given(st.sampled_from(SEARCHES), st.integers(1, 500), st.integers(0, 300))
+def test_every_tier_with_the_prm_rescores_the_pool_and_no_other_does(name: str, k: int, pool: int) -> None:
+    ladder = Ladder(depth=3, rule=Rule(0.5, 0.25), exact=True, pool=pool)
+    guided, beam = (
+        ladder.choice(name, name, "requested", k).plan,
+        ladder.choice(name, name, "requested", k, "beam").plan,
+    )
+    plain = choose(name, k).plan
+    assert guided is not None
+    assert beam is not None
+    assert plain is not None
+    assert (guided.rescore, beam.rescore) == (pool if name != "floor" else 0, 0)
+    assert guided.levels == plain.levels, "the widths are those of a bundle without a correction"
+    assert plain.rescore == 0

@@ -21,12 +21,19 @@ KERNELS: dict[tuple[str, str], tuple[Types, ...]] = {
     ("", "Add"): (NUMBERS,),
     ("", "Cast"): (ANY,),
     ("", "Concat"): (ANY,),
+    ("", "Div"): (NUMBERS,),
+    ("", "Equal"): (ANY,),
+    ("", "Exp"): (FLOATS,),
+    ("", "Expand"): (ANY, INT64),
     ("", "Gather"): (ANY, INDEX),
     ("", "GatherElements"): (ANY, INDEX),
     ("", "GatherND"): (FLOATS | INT64 | BOOL, INT64),  # no int32
+    ("", "Gelu"): (FLOATS,),
     ("", "Gemm"): (FLOATS,),
+    ("", "Greater"): (NUMBERS,),
     ("", "GreaterOrEqual"): (NUMBERS,),
     ("", "Identity"): (ANY,),
+    ("", "Log"): (FLOATS,),
     ("", "LogSoftmax"): (FLOATS,),
     ("", "MatMul"): (FLOATS,),
     ("", "Max"): (NUMBERS,),
@@ -40,6 +47,7 @@ KERNELS: dict[tuple[str, str], tuple[Types, ...]] = {
     ("", "Softmax"): (FLOATS,),
     ("", "Split"): (ANY, INT64),
     ("", "Squeeze"): (ANY, INT64),
+    ("", "Sub"): (NUMBERS,),
     ("", "TopK"): (NUMBERS, INT64),
     ("", "Transpose"): (ANY,),
     ("", "Unsqueeze"): (ANY, INT64),
@@ -52,11 +60,12 @@ KERNELS: dict[tuple[str, str], tuple[Types, ...]] = {
 
 # What answers on the host although its input is on the device, and why that costs nothing.
 ON_HOST: dict[tuple[str, str], str] = {
-    ("", "Shape"): "reads the dimensions, not the tensor; what it gives is wanted on the host by Slice",
+    ("", "Shape"): "reads the dimensions, not the tensor; what it gives is wanted on the host by Slice and Expand",
 }
 
 # Inputs that a kernel wants on the host: they must be constants of the graph, its int64 inputs or from ON_HOST.
 HOST_INPUTS: dict[tuple[str, str], tuple[int, ...]] = {
+    ("", "Expand"): (1,),
     ("", "ReduceSum"): (1,),
     ("", "Reshape"): (1,),
     ("", "Slice"): (1, 2, 3, 4),

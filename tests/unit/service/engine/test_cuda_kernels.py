@@ -11,15 +11,18 @@ import onnxruntime as ort
 import pytest
 import torch
 from cuda_kernels import FUSED, HOST_INPUTS, KERNELS, ON_HOST, OPSET
+from made_corrected import made_correction
 from onnx import NodeProto, TensorProto, helper
 from tiny import SIZES, Bundles, made_network
 
-from models import contract, export
+from models import export
 from models.contract import Form
 from models.graphs import builder
+from models.graphs.correction import correction_graph
 from models.graphs.extend import extend_graph
 from models.graphs.generator import generator_graph
 from service.engine.bundle import read_manifest
+from service.engine.sessions import signatures
 
 SHIPPED = Path(__file__).resolve().parents[4] / "models" / "bundles" / "beauty"
 NAMES = {
@@ -67,8 +70,8 @@ def produced(node: NodeProto, given: tuple[str, ...]) -> list[str]:
         return [NAMES[node.attribute[0].i]]
     if node.op_type == "TopK":
         return [given[0], "int64"]
-    kind = {"Shape": "int64", "GreaterOrEqual": "bool", "Where": given[-1]}.get(node.op_type, given[0])
-    return [kind] * len(node.output)
+    kind = {"Shape": "int64", "Where": given[-1]} | dict.fromkeys(("Equal", "Greater", "GreaterOrEqual"), "bool")
+    return [kind.get(node.op_type, given[0])] * len(node.output)
 
 
 def without_kernel(graph: Typed) -> Iterator[str]:
@@ -105,6 +108,8 @@ def models(bundles: Bundles) -> dict[str, onnx.ModelProto]:
     with torch.no_grad():
         found["gathered"] = generator_graph(network, 2, gathered=True)
         found["extend"] = extend_graph(network)
+        corrected = made_correction(30)
+        found["correction"] = correction_graph(corrected.model, corrected.relations.groups)
     return found
 
 
@@ -123,7 +128,7 @@ def test_nothing_is_copied_back_to_the_host_within_a_graph(graphs: list[Typed]) 
 
 def test_all_graphs_are_looked_at_and_the_table_holds_nothing_else(graphs: list[Typed]) -> None:
     facts = read_manifest(SHIPPED)
-    shipped = {f"beauty/{each.file}" for each in contract.graphs(facts.dims.decoder_layers, facts.depth, facts.prm)}
+    shipped = {f"beauty/{graph.file}" for graph in signatures(facts)}
     assert {graph.name for graph in graphs if graph.name.startswith("beauty/")} == shipped
     used = {op_of(node) for graph in graphs for node, _ in graph.nodes}
     assert used | {("", "Identity")} == {*KERNELS, *ON_HOST}  # one value that leaves twice would need an Identity

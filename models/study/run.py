@@ -1,0 +1,147 @@
+"""Train, export and judge the arms of a study; every step leaves its result and is skipped when it is there."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from models import contract, evaluation, export, pipeline, results
+from models.dataset import Dataset, Split
+from models.evaluation import Method
+from models.listing import listing, train_digest
+from models.manifest import Manifest, Provenance, Scoring
+from models.network import Promise
+from models.results import Result
+from models.study.arms import Arm, StudyError, chosen
+from models.training import Log
+from models.two_stages import fit_inner
+
+USERS = 0
+BEAM, GUIDED, FUSED, EXACT = "beam50", "guided 50/200", "guided 50/200 + log π", "exact"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What an arm did for the validation users: the plain beam, the guided search by each rule, the exact scan."""
+
+    arm: Arm
+    results: list[Result]
+
+    def of(self, method: str) -> Result:
+        """The result of this method.
+
+        Raises:
+            StudyError: the arm was not judged by it.
+        """
+        found = [result for result in self.results if result.method == method]
+        if not found:
+            raise StudyError(f"{self.arm.name} was not judged by '{method}'")
+        return found[0]
+
+
+def study(
+    name: str,
+    arms: Sequence[Arm],
+    dataset: Dataset,
+    folder: Path,
+    log: Log,
+    *,
+    users: int = USERS,
+    only: Sequence[str] = (),
+) -> list[Judged]:
+    """The arms of a study, or those named in `only`, trained in setting A under `folder`/`name`/arm and judged there.
+
+    Judged on a seeded sample of `users` validation users (0 = all), the same for every arm, so that arms pair.
+
+    Raises:
+        StudyError: arms share a name, or `only` names none of them.
+        RunError: the folder of an arm holds the work of another recipe or other data.
+    """
+    found = []
+    for arm in chosen(arms, only):
+
+        def say(line: str, who: str = arm.name) -> None:
+            log(f"{who}: {line}")
+
+        found.append(judge(arm, pipeline.Run(dataset, arm.recipe, folder / name / arm.name, "study", say), users))
+    return found
+
+
+def judge(arm: Arm, run: pipeline.Run, users: int) -> Judged:
+    """One arm, from the data to per-user results on validation users."""
+    pipeline.claim(run, run.stage("A"), "A")
+    split, methods = run.split("A"), methods_of(arm)
+    cases, file = sample(split, users), run.folder / f"validation-{users}.npz"
+    if file.exists() and [result.method for result in results.load(file)] == [method.name for method in methods]:
+        return Judged(arm, results.load(file))
+    engine = evaluation.open_engine(bundle(run, split), torch.get_num_threads())
+    found = evaluation.evaluate_engine(
+        engine,
+        engine.trie,
+        engine.bundle.catalogue.sids,
+        [split.validation.histories[user] for user in cases],
+        split.validation.targets[cases],
+        methods,
+        history_limit=engine.history_limit,
+        timed=0,
+    )
+    results.save(found, file)
+    run.log(" ".join(f"{result.method} {result.ndcg(10):.4f}" for result in found))
+    return Judged(arm, found)
+
+
+def methods_of(arm: Arm) -> list[Method]:
+    """Plain beam 50, guided 50/200 by the reward alone and, where the arm asks, by the sum, and the exact scan."""
+    depth = arm.recipe.tokenizer.depth
+    plain, scan = (method for method in evaluation.methods_default(depth) if method.name in (BEAM, EXACT))
+    alone = evaluation.guided(depth, 50, 200)
+    fused = evaluation.guided(depth, 50, 200, evaluation.rule_of(Scoring(leaf=1, prefix=1)))
+    return [plain, alone, *([replace(fused, name=FUSED)] if arm.fused else []), scan]
+
+
+def sample(split: Split, users: int) -> NDArray[np.intp]:
+    """Ascending indices of a seeded sample of the validation users; all with 0."""
+    return np.sort(np.random.default_rng(0).permutation(len(split.validation.targets))[: users or None])
+
+
+def bundle(run: pipeline.Run, split: Split) -> Path:
+    """The folder of the arm's bundle of setting A, trained and written unless it is there."""
+    folder = run.bundle("A", "inner")
+    if not (folder / contract.MANIFEST).exists():
+        network, progress = pipeline.fit(run, "A", None)
+        if not isinstance(network, Promise):
+            raise StudyError(f"{run.folder}: only the product's network has a bundle")
+        if run.recipe.training.stages == "two":
+            validation = (split.validation.histories, split.validation.targets)
+            fit_inner(network, run.recipe, run.stage("A", "inner"), run.log, split.train, validation)
+        write(run, network, split, folder, progress.best_epoch)
+    return folder
+
+
+def write(run: pipeline.Run, network: Promise, split: Split, folder: Path, epochs: int) -> Manifest:
+    """Export a trained arm."""
+    provenance = Provenance(
+        dataset=run.dataset.name,
+        dataset_digest=run.dataset.digest,
+        users=len(run.dataset.users),
+        interactions=int(sum(map(len, split.train))),
+        train_digest=train_digest(run.dataset, split),
+        seed=run.recipe.training.seed,
+        epochs=epochs,
+        recipe=run.recipe.as_dict(),
+    )
+    return export.write_bundle(
+        folder,
+        network,
+        "inner",
+        listing(run.dataset, split),
+        provenance,
+        name=f"{run.dataset.name}-{run.recipe.name}",
+        version=run.version,
+        setting="A",
+        scoring=Scoring(leaf=0, prefix=0),
+        metrics={},
+    )
