@@ -88,8 +88,8 @@ def fit_cross(run: Run, setting: Setting, network: Promise) -> None:
 def fit_correction(run: Run, network: Promise) -> Correction | None:
     """What the network of setting A gets wrong about items it did not train on; None where the recipe has none."""
     recipe, split = run.recipe.correction, run.split("A")
-    if recipe is None:
-        return None
+    if recipe is None or run.recipe.tokenizer.depth == 1:
+        return None  # one code is chosen on the host, where nothing is corrected
     file, seed = run.folder / "correction" / "correction.pt", run.recipe.training.seed
     return fitted(network, run.dataset, split, recipe, file, seed, run.log)
 

@@ -106,13 +106,18 @@ class _Batch:
         self.context = searcher.engine.context(memory, lengths, [task.banned for task in self.tasks], history)
 
     def scan(self) -> None:
-        """The requests that asked for the exact ranking of all items."""
-        rows = [row for row, task in enumerate(self.tasks) if task.choice is not None and task.choice.plan is None]
-        if not rows:
-            return
+        """The requests that asked for the exact ranking of all items, together where as many leaves are corrected."""
+        groups, pool = defaultdict(list), self.searcher.engine.pool
+        for row, task in enumerate(self.tasks):
+            if task.choice is not None and task.choice.plan is None:
+                groups[max(task.k, pool) if pool else 0].append(row)
+        for rows in groups.values():
+            self._scan(rows)
+
+    def _scan(self, rows: list[int]) -> None:
         engine, started = self.searcher.engine, time.perf_counter()
-        context, most = engine.take(self.context, rows), max(self.tasks[row].k for row in rows)
-        scanned = scan(engine, context, most, engine.pool)
+        most = max(self.tasks[row].k for row in rows)
+        scanned = scan(engine, engine.take(self.context, rows), most, engine.pool)
         if scanned is None:
             raise RuntimeError("the ladder offered an exact tier over an engine that cannot scan")
         seconds = {"prune": time.perf_counter() - started}
