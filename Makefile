@@ -46,7 +46,7 @@ format: $(TEST)  ## Rewrite the sources in the house format
 	@$(PY) -m ruff format .
 
 train: $(TRAIN)  ## Raw data to a bundle under runs/ (DATASET=beauty, DATA_DIR=../shared/data)
-	@exec $(VENV)/bin/promise train $(DATASET) --data-dir "$(DATA_DIR)"
+	@exec $(VENV)/bin/promise train $(DATASET) --recipe best --data-dir "$(DATA_DIR)"
 
 bench-peers: $(TRAIN)  ## The same model shape against other serving stacks, in environments of their own
 	@exec $(VENV)/bin/promise bench peers $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))

@@ -26,6 +26,7 @@ from models.runs import Run, RunError, Setting, claim
 from models.sasrec import SASRec
 from models.tokenizer import SemanticIds, item_vectors, tokenize
 from models.training import Progress, Trainer
+from models.two_stages import fit_inner
 from models.walk import TUNED
 
 SELECTION_USERS = 6000
@@ -67,6 +68,9 @@ def fit(run: Run, setting: Setting, until: int | None, kind: str = "promise") ->
 
     trainer = Trainer(model, run.recipe.training, sizes.history, folder, log)
     validation = (split.validation.histories, split.validation.targets) if setting == "A" else None
+    if isinstance(model, Promise) and run.recipe.training.stages == "two":
+        trainer.fit(split.train, None, until)
+        return model, fit_inner(model, run.recipe, run.stage(setting, "inner"), run.log, split.train, validation, until)
     return model, trainer.fit(split.train, validation, until)
 
 

@@ -17,7 +17,6 @@ from models.network import Promise
 from models.results import Result
 from models.study.arms import Arm, StudyError, chosen
 from models.training import Log
-from models.two_stages import fit_inner
 
 USERS = 0
 BEAM, GUIDED, FUSED, EXACT = "beam50", "guided 50/200", "guided 50/200 + log π", "exact"
@@ -114,9 +113,6 @@ def bundle(run: pipeline.Run, split: Split) -> Path:
         network, progress = pipeline.fit(run, "A", None)
         if not isinstance(network, Promise):
             raise StudyError(f"{run.folder}: only the product's network has a bundle")
-        if run.recipe.training.stages == "two":
-            validation = (split.validation.histories, split.validation.targets)
-            fit_inner(network, run.recipe, run.stage("A", "inner"), run.log, split.train, validation)
         write(run, network, split, folder, progress.best_epoch)
     return folder
 
