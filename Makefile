@@ -25,7 +25,7 @@ TRAIN := $(VENV)/.promise-train-$(KEY)
 TEST := $(VENV)/.promise-test-$(KEY)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format train bench-peers binaries clean
+.PHONY: help serve test check format train figures bench-peers binaries clean
 
 help:  ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,25 @@ format: $(TEST)  ## Rewrite the sources in the house format
 
 train: $(TRAIN)  ## Raw data to a bundle under runs/ (DATASET=beauty, DATA_DIR=../shared/data)
 	@exec $(VENV)/bin/promise train $(DATASET) --recipe best --data-dir "$(DATA_DIR)"
+
+SEEDS ?= 0 1 2
+BEST = promise train beauty --data-dir "$(DATA_DIR)" --recipe best --seed
+BUNDLES = $(foreach seed,$(SEEDS),runs/best/beauty$(1)-$(seed)/bundle-B-inner)
+
+figures: $(TRAIN)  ## Train and judge what models/README.md shows (hours; a second call goes on)
+	for seed in $(SEEDS); do for ties in file shuffled; do \
+	  out=runs/best/beauty-$$([ $$ties = file ] || echo shuffled-)$$seed; \
+	  $(VENV)/bin/$(BEST) $$seed --ties $$ties --out $$out && \
+	  $(VENV)/bin/$(BEST) $$seed --ties $$ties --out $$out --baseline || exit; \
+	done; done
+	$(VENV)/bin/promise seeds $(call BUNDLES,) --save runs/final/beauty-B \
+	  --data-dir "$(DATA_DIR)" --markdown models/README.md
+	$(VENV)/bin/promise seeds $(call BUNDLES,-shuffled) --save runs/final/beauty-B-shuffled \
+	  --beside runs/final/beauty-B --data-dir "$(DATA_DIR)" --markdown models/README.md
+	for study in prm tokens cold; do \
+	  $(VENV)/bin/promise study $$study --data-dir "$(DATA_DIR)" --users 6000 --markdown models/README.md || exit; \
+	done
+	$(VENV)/bin/promise report scaling --train --data-dir "$(DATA_DIR)" --markdown models/README.md --plots models/figures
 
 bench-peers: $(TRAIN)  ## The same model shape against other serving stacks, in environments of their own
 	@exec $(VENV)/bin/promise bench peers $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
