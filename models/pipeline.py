@@ -43,7 +43,7 @@ def semantic_ids(run: Run, setting: Setting) -> SemanticIds:
             return SemanticIds(stored["codes"], int(stored["collisions"]), recipe.codebook)
     items, seed = run.dataset.items, run.recipe.training.seed
     vectors = item_vectors(recipe, run.split(setting).train, len(items.ids), items.text, seed)
-    found = tokenize(vectors, recipe.depth, recipe.codebook, seed)
+    found = tokenize(vectors, recipe.depth, recipe.codebook, seed, recipe.balanced)
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez(path, codes=found.codes, collisions=found.collisions)
     run.log(f"{setting}: semantic IDs " + " ".join(f"{k} {v:.3g}" for k, v in found.report().items()))
