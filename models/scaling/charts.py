@@ -108,6 +108,7 @@ def large(swept: Swept, path: Path) -> None:
         ResultsError: no widths were measured.
     """
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
     groups = [group for group in GUIDED if swept.of(group)]
     if not groups:
@@ -128,6 +129,10 @@ def large(swept: Swept, path: Path) -> None:
             left.plot(*_columns(found), marker=marker, markersize=9, linestyle="", color="#666666", label=name)
     left.set(xlabel="CPU ms a request, median (log scale)", ylabel="NDCG@10", xscale="log", title="Quality")
     right.set(xlabel="K+ at every depth (log scale)", xscale="log", title="HRecall by depth")
+    left.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    for axis in (left.xaxis, right.xaxis):
+        axis.set_major_formatter(ScalarFormatter())
+        axis.set_minor_formatter(NullFormatter())
     for axes in (left, right):
         axes.grid(alpha=0.25)
         axes.legend(fontsize="x-small")

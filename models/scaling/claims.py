@@ -10,11 +10,10 @@ from models.metrics import F64, Interval
 from models.results import Result, ResultsError, errors
 from models.scaling.flops import Parameters, parameters
 from models.scaling.sweep import Swept
-from models.scaling.ways import DEFAULT, EXACT, KEEPS, PEERS, SOME, Way, guided
+from models.scaling.ways import BASE, DEFAULT, EXACT, KEEPS, PEERS, SOME, Way, guided
 
 RESAMPLES = 1000
 GUIDED, BEAMS = tuple(f"k{k_keep}" for k_keep in KEEPS), "beams"
-SEARCHES = (*GUIDED, PEERS)
 
 
 @dataclass(frozen=True)
@@ -30,8 +29,9 @@ class Ratio:
 class Bigger:
     """A small generator's search against a larger one's best plain beam.
 
-    `parameters`: of the small generator with its PRM; `times`: the other's generator to the small one's alone;
-    `gain`: N@10 of the search − N@10 of the beam.
+    The search has the widths of BASE, chosen before any was run; `cheapest`: the least work whose N@10 surely lies
+    above the beam's too. `parameters`: of the small generator with its PRM; `times`: the other's generator to the
+    small one's alone; `gain`: N@10 of the search − N@10 of the beam.
     """
 
     small: str
@@ -46,6 +46,7 @@ class Bigger:
     large_parameters: int
     times: float
     gain: Interval
+    cheapest: Way | None
 
 
 @dataclass(frozen=True)
@@ -76,17 +77,16 @@ class Depths:
 
 
 def bigger(small: Swept, large: Swept) -> Bigger:
-    """The cheapest search of the small one that surely beats every plain beam of the large one; else its best.
+    """A small one's search against the best of all plain beams of the large one, which test users picked for it.
 
     Raises:
         ResultsError: either was not swept, or on other users.
     """
     beam, rival = max(_need(large, [BEAMS]), key=lambda pair: pair[1].ndcg(10))
-    tried = sorted(_need(small, SEARCHES), key=lambda pair: small.facts.flop(pair[0]))
-    tried = [pair for pair in tried if pair[0].levels]
-    won = (pair for pair in tried if _gain(pair[1], rival).low >= 0)
-    way, found = next(won, None) or max(tried, key=lambda pair: pair[1].ndcg(10))
-    own, other = parameters(small.facts.sizes), parameters(large.facts.sizes).generator
+    tried = sorted(_need(small, GUIDED), key=lambda pair: small.facts.flop(pair[0]))
+    way, found = next((pair for pair in tried if pair[0] == guided(small.facts.sizes.depth, *BASE)), tried[-1])
+    won = (other for other, result in tried if _gain(result, rival).low > 0)
+    own, others = parameters(small.facts.sizes), parameters(large.facts.sizes).generator
     return Bigger(
         small.name,
         way,
@@ -97,9 +97,10 @@ def bigger(small: Swept, large: Swept) -> Bigger:
         beam,
         large.facts.flop(beam),
         rival.ndcg(10),
-        other,
-        other / own.generator,
+        others,
+        others / own.generator,
         _gain(found, rival),
+        next(won, None),
     )
 
 

@@ -24,7 +24,8 @@ def page(report: Report) -> str:
     parts += ["Bundles:", to_markdown(head, rows)]
     for title, (head, rows) in blocks(report):
         parts += [title, to_markdown(head, rows)] if rows else []
-    return "\n\n".join(part.strip() for part in [*parts, *(f"- {line}" for line in sentences(report))])
+    claimed = "\n".join(f"- {line}" for line in sentences(report))
+    return "\n\n".join(part.strip() for part in [*parts, claimed])
 
 
 def blocks(report: Report) -> list[tuple[str, tables.Cells]]:

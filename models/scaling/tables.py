@@ -115,8 +115,12 @@ def bigger_sentence(claim: Bigger) -> str:
         f"{share(claim.ndcg)} at {claim.flop / 1e6:.1f} MFLOP; {claim.large} ({millions(claim.large_parameters)}, "
         f"{claim.times:.1f} × the generator, {claim.large_parameters / (own.generator + own.prm):.1f} × with the PRM), "
         f"its best plain beam {claim.beam.name}: {share(claim.large_ndcg)} at {claim.large_flop / 1e6:.1f} MFLOP. "
-        f"Difference {interval(claim.gain)}."
+        f"Difference {interval(claim.gain)}. {_cheapest(claim)}"
     )
+
+
+def _cheapest(claim: Bigger) -> str:
+    return f"The least work that surely beats it: {claim.cheapest.name}." if claim.cheapest else "No search beats it."
 
 
 def wider_sentence(name: str, claim: Wider) -> str:

@@ -43,23 +43,25 @@ def swept(name: str, width: int, hits: dict[str, Sequence[int]]) -> Swept:
     return Swept(name, Facts("made@1", "B", 1, 0, {}, sizes, (0, 0, 0, 5), ((50, 200),) * 3), ways, measured)
 
 
-def test_a_small_one_that_wins_is_shown_at_its_cheapest() -> None:
-    small = swept("small", 16, {"k10": [10, 80, 120, 130, 140, 150, 160]})
+def test_a_small_one_that_wins_is_shown_at_widths_chosen_before() -> None:
+    small = swept("small", 16, {"k10": [10, 80, 120, 130, 140, 150, 160], "k50": [90, 95, 100, 110, 120, 130, 140]})
     large = swept("large", 64, {"beams": [40, 50, 50, 45, 45, 45, 45, 45]})
     found = claims.bigger(small, large)
-    assert (found.way.name, found.beam.name) == ("guided 10/20", "beam20")
-    assert found.gain.difference == pytest.approx(30 / USERS)
+    assert (found.way.name, found.beam.name) == ("guided 50/200", "beam20")
+    assert found.gain.difference == pytest.approx(50 / USERS)
+    assert found.cheapest is not None
+    assert found.cheapest.name == "guided 10/20"
     assert found.flop < found.large_flop
     assert found.times == pytest.approx(found.large_parameters / parameters(small.facts.sizes).generator)
-    assert "guided 10/20" in tables.bigger_sentence(found)
+    assert "beats it: guided 10/20" in tables.bigger_sentence(found)
 
 
-def test_a_small_one_that_loses_is_shown_at_its_best() -> None:
-    small = swept("small", 16, {"k10": [1, 2, 3, 9, 5, 6, 7]})
-    large = swept("large", 64, {"beams": [100] * 8})
+def test_a_small_one_that_loses_is_said_to() -> None:
+    small, large = swept("small", 16, {"k50": [1, 2, 3, 9, 5, 6, 7]}), swept("large", 64, {"beams": [100] * 8})
     found = claims.bigger(small, large)
-    assert found.way.name == "guided 10/60"
     assert found.gain.high < 0
+    assert found.cheapest is None
+    assert "No search beats it." in tables.bigger_sentence(found)
 
 
 def test_wider_is_told_as_a_ratio() -> None:
