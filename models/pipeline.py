@@ -18,7 +18,7 @@ from models.correcting import fitted, relations_of
 from models.correction import Correction
 from models.dataset import Split
 from models.evaluation.offered import DEFAULT_TIER, tier
-from models.listing import listing, train_digest
+from models.listing import listing
 from models.manifest import UNFINISHED, Manifest, Provenance, Scoring, Walk
 from models.network import CrossStage, Promise
 from models.recipe import PrmForm, Recipe
@@ -139,7 +139,7 @@ def _write(
     The manifest of the form that ships gets its test metrics; the others are judged by `promise evaluate`.
     """
     split, folder = run.split(setting), run.bundle(setting, form)
-    provenance = _provenance(run, split, epochs)
+    provenance = run.provenance(split, epochs)
     finished = _finished(folder, provenance)
     if finished is not None:
         export.amend(folder, version=run.version)
@@ -224,17 +224,3 @@ def _test_metrics(run: Run, bundle: Path, label: str, split: Split) -> dict[str,
     metrics |= {f"test {r.method} ndcg@10": round(r.ndcg(10), 5) for r in results}
     run.log(f"{label}: " + " ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
     return metrics
-
-
-def _provenance(run: Run, split: Split, epochs: int) -> Provenance:
-    return Provenance(
-        dataset=run.dataset.name,
-        dataset_digest=run.dataset.digest,
-        users=len(run.dataset.users),
-        interactions=int(sum(map(len, split.train))),
-        train_digest=train_digest(run.dataset, split),
-        seed=run.recipe.training.seed,
-        epochs=epochs,
-        recipe=run.recipe.as_dict(),
-        shuffled=run.dataset.shuffled,
-    )

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Literal
 
 from models.dataset import Dataset, Split
+from models.listing import train_digest
+from models.manifest import Provenance
 from models.recipe import PrmForm, Recipe
 from models.training import Log
 
@@ -27,6 +29,20 @@ class Run:
 
     def stage(self, setting: Setting, kind: str = "promise") -> Path:
         return self.folder / f"{kind}-{setting}"
+
+    def provenance(self, split: Split, epochs: int) -> Provenance:
+        """What a manifest says of weights trained on this split for so many epochs."""
+        return Provenance(
+            dataset=self.dataset.name,
+            dataset_digest=self.dataset.digest,
+            users=len(self.dataset.users),
+            interactions=int(sum(map(len, split.train))),
+            train_digest=train_digest(self.dataset, split),
+            seed=self.recipe.training.seed,
+            epochs=epochs,
+            recipe=self.recipe.as_dict(),
+            shuffled=self.dataset.shuffled,
+        )
 
     def bundle(self, setting: Setting, form: PrmForm) -> Path:
         return self.folder / f"bundle-{setting}-{form}"

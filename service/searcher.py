@@ -102,7 +102,8 @@ class _Batch:
         self.seconds = {"encode": time.perf_counter() - started} if self.fresh else {}
         lengths = np.array([len(memory) for memory in memories], np.int32)
         memory = padded([memory[None] for memory in memories])
-        history = newest_first([task.rows for task in self.tasks], searcher.catalogue.learned)
+        rows = [task.rows for task in self.tasks]
+        history = newest_first(rows, searcher.catalogue.learned) if searcher.engine.pool else None
         self.context = searcher.engine.context(memory, lengths, [task.banned for task in self.tasks], history)
 
     def scan(self) -> None:

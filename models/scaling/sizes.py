@@ -6,8 +6,8 @@ import numpy as np
 
 from models import contract, export, pipeline
 from models.dataset import Dataset
-from models.listing import listing, train_digest
-from models.manifest import Manifest, Provenance, Scoring
+from models.listing import listing
+from models.manifest import Manifest, Scoring
 from models.network import Promise
 from models.recipe import Recipe
 from models.tokenizer import SemanticIds
@@ -45,24 +45,13 @@ def train(recipe: Recipe, dataset: Dataset, sids: SemanticIds, folder: Path, log
 
 def write(run: pipeline.Run, network: Promise, bundle: Path, epochs: int) -> Manifest:
     """Export a network of setting B; raises as `models.export.write_bundle` does."""
-    split, recipe = run.split("B"), run.recipe
-    provenance = Provenance(
-        dataset=run.dataset.name,
-        dataset_digest=run.dataset.digest,
-        users=len(run.dataset.users),
-        interactions=int(sum(map(len, split.train))),
-        train_digest=train_digest(run.dataset, split),
-        seed=recipe.training.seed,
-        epochs=epochs,
-        recipe=recipe.as_dict(),
-        shuffled=run.dataset.shuffled,
-    )
+    split = run.split("B")
     return export.write_bundle(
         bundle,
         network,
         "inner",
         listing(run.dataset, split),
-        provenance,
+        run.provenance(split, epochs),
         name=f"{run.dataset.name}-{run.folder.name}",
         version=run.version,
         setting="B",

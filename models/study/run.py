@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from models import contract, evaluation, export, pipeline, results
 from models.dataset import Dataset, Split
 from models.evaluation import Method
-from models.listing import listing, train_digest
-from models.manifest import Manifest, Provenance, Scoring
+from models.listing import listing
+from models.manifest import Manifest, Scoring
 from models.network import Promise
 from models.results import Result
 from models.study.arms import Arm, StudyError, chosen
@@ -119,22 +119,12 @@ def bundle(run: pipeline.Run, split: Split) -> Path:
 
 def write(run: pipeline.Run, network: Promise, split: Split, folder: Path, epochs: int) -> Manifest:
     """Export a trained arm."""
-    provenance = Provenance(
-        dataset=run.dataset.name,
-        dataset_digest=run.dataset.digest,
-        users=len(run.dataset.users),
-        interactions=int(sum(map(len, split.train))),
-        train_digest=train_digest(run.dataset, split),
-        seed=run.recipe.training.seed,
-        epochs=epochs,
-        recipe=run.recipe.as_dict(),
-    )
     return export.write_bundle(
         folder,
         network,
         "inner",
         listing(run.dataset, split),
-        provenance,
+        run.provenance(split, epochs),
         name=f"{run.dataset.name}-{run.recipe.name}",
         version=run.version,
         setting="A",

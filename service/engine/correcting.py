@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from models.manifest import Correction
 from service.engine.bundle import Bundle
-from service.engine.protocol import F32, I32, Beams, Context, Pruned
+from service.engine.protocol import F32, I32, Beams, Context, HostTensor, Pruned
 from service.engine.sessions import Graph
 
 Put = Callable[[NDArray[Any]], Any]
@@ -51,7 +51,7 @@ class GraphCorrection:
         return context.history[:, : self._shape.newest]
 
     def _device(self, tensor: Any) -> Any:
-        return self._put(tensor.numpy()) if not hasattr(tensor, "device_name") else tensor
+        return self._put(tensor.numpy()) if isinstance(tensor, HostTensor) else tensor
 
 
 def relations(bundle: Bundle) -> dict[str, NDArray[Any]]:

@@ -46,7 +46,7 @@ KINDS = [
 
 
 def network_of(**sizes: object) -> Promise:
-    return made_network(BUNDLE_ITEMS, loud=True, sizes=replace(SIZES, **sizes))  # type: ignore[arg-type]
+    return made_network(BUNDLE_ITEMS, loud=True, sizes=replace(SIZES, **sizes))  # type: ignore[arg-type]  # sizes by name
 
 
 def written(folder: Path, network: Promise, ranges: Ranges | None, provenance: Provenance = PROVENANCE) -> Path:

@@ -182,7 +182,7 @@ def test_in_two_stages_only_the_prm_learns_in_the_second() -> None:
     stage.loss(items, targets)["inner"].backward()
     for name, weights in network.named_parameters():
         assert (weights.grad is not None) == (id(weights) in names), name
-    assert len(network.prefix_rows["inner"].learned) == DEPTH, "leaves have rows of their own"  # type: ignore[arg-type]
+    assert len(network.prefix_rows["inner"].learned) == DEPTH, "leaves have rows of their own"  # type: ignore[arg-type]  # ModuleDict
     lengths = torch.full((len(items),), 2)
     assert torch.equal(stage.leaf_scores(items[:, :2], lengths), network.leaf_scores(items[:, :2], lengths))
 

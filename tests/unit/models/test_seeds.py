@@ -76,7 +76,7 @@ def test_the_default_tier_is_corrected_and_the_plain_scan_is_not(both: list[Path
     corrected = plain.model_copy(update={"correction": Correction(pool=30, newest=5)})
     ways = {method.name: method for method in seeds_judging.methods(corrected)}
     assert list(ways) == ["beam50", "guided 50/200", "k50", "exact", "corrected exact"]
-    assert [level.k_plus for level in ways["k50"].plan.levels] == [20, 30, 40]  # type: ignore[union-attr]
+    assert [level.k_plus for level in ways["k50"].plan.levels] == [20, 30, 40]  # type: ignore[union-attr]  # a search has a plan
     pools = [way.plan.rescore if way.plan else way.pool for way in ways.values()]
     assert pools == [0, 0, 30, 0, 30]
     assert "corrected exact" not in [method.name for method in seeds_judging.methods(plain)]

@@ -21,7 +21,7 @@ ALL = (0, 1, 2)
 
 
 def made(folder: Path, **sizes: object) -> tuple[Counter, flops.Sizes]:
-    network = made_network(90, loud=True, sizes=replace(SIZES, **sizes))  # type: ignore[arg-type]
+    network = made_network(90, loud=True, sizes=replace(SIZES, **sizes))  # type: ignore[arg-type]  # sizes by name
     export_bundle(network, "inner", folder / "bundle")
     counter = Counter(load(folder / "bundle"))
     found = flops.Sizes.of(counter.bundle.manifest, *opened(counter))
@@ -93,7 +93,7 @@ def test_a_correction_is_what_its_graph_does(history: int) -> None:
 
 def test_parameters_are_those_of_the_network() -> None:
     for changes in ({}, {"decoder_layers": 2, "context_layers": 2, "history": LONG}):
-        network = made_network(90, text=False, sizes=replace(SIZES, **changes))  # type: ignore[arg-type]
+        network = made_network(90, text=False, sizes=replace(SIZES, **changes))  # type: ignore[arg-type]  # sizes by name
         prm = sum(p.numel() for name, p in network.named_parameters() if name.startswith(("inner.", "prefix_rows.")))
         rest = sum(p.numel() for name, p in network.named_parameters()) - prm
         prefixes = tuple(network.catalogue.counts)
