@@ -108,7 +108,7 @@ CORRECTION = GraphSignature(
         "age",  # int32 [L] 0 … L - 1
         "history",  # int32 [B,L] item rows, newest first, 0 = unknown or padding
         "item",  # int32 [N] the item row of every leaf, 0 = none that is known to the relations
-        "profiles",  # f16 [I+1,G*W] and the other arrays of models.relations.Relations
+        "profiles",  # f16 [I+1,G*W] and the other arrays of models.correction.relations.Relations
         "popularity",  # f32 [I+1]
         "neighbour",  # int32 [I+1,M]
         "together",  # f16 [I+1,M]

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from models import contract
-from models.corrected import Corrected, write_correction
+from models.correction.bundled import Corrected, write_correction
 from models.graphs.context import context_graph
 from models.graphs.encoder import encoder_graph
 from models.graphs.extend import extend_graph

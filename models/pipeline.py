@@ -13,9 +13,9 @@ import torch
 from torch import nn
 
 from models import contract, evaluation, export
-from models.corrected import Corrected
-from models.correcting import fitted, relations_of
-from models.correction import Correction
+from models.correction.bundled import Corrected
+from models.correction.fitting import fitted, relations_of
+from models.correction.network import Correction
 from models.dataset import Split
 from models.evaluation.offered import DEFAULT_TIER, tier
 from models.listing import listing

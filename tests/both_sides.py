@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from tiny import BUNDLE_ITEMS, DEPTH, HISTORY, Bundles, made_sids, padded
 from torch import Tensor
 
-from models.corrected import Corrected
-from models.correction import Related
+from models.correction.bundled import Corrected
+from models.correction.network import Related
 from models.network import Promise
 from service.engine.bundle import load
 from service.engine.graphs import OnnxEngine

@@ -8,11 +8,11 @@ import torch
 from tiny import I32, made_sequences, made_text
 
 from models import contract, export
-from models.corrected import Corrected, write_correction
-from models.correction import COUNTED, Correction
+from models.correction.bundled import Corrected, write_correction
+from models.correction.network import COUNTED, Correction
+from models.correction.relations import Relations, build
 from models.manifest import Manifest, sha256
 from models.recipe import CorrectionRecipe
-from models.relations import Relations, build
 
 RECIPE = CorrectionRecipe(pool=30, newest=5, profile=4, lists=500, epochs=6, users=16, width=8, heads=2, dropout=0.0)
 

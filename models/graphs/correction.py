@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from models import contract
-from models.correction import FAR, POPULARITY, WORST, Correction, ages
+from models.correction.network import FAR, POPULARITY, WORST, Correction, ages
 from models.graphs import blocks
 from models.graphs.builder import F16, F32, I32, I64, Builder, Value
 
@@ -88,7 +88,7 @@ def _counts(b: Builder, history: Value, candidate: Value, own: Value, past: Valu
 
 
 def _counted(b: Builder, items: str, counts: str, history: Value, candidate: Value) -> Value:
-    """[B,C,L]: models.correction.counted."""
+    """[B,C,L]: models.correction.network.counted."""
     some = b("Unsqueeze", b("Gather", b.input(items, I32, "I", None), history), b.ints(1))
     counted = b("Cast", b("Gather", b.input(counts, F16, "I", None), history), to=F32)
     found = b("Equal", some, b("Unsqueeze", candidate, b.ints(2, 3)))

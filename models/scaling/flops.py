@@ -14,7 +14,7 @@ from models.recipe import CorrectionRecipe, NetworkRecipe
 Widths = Sequence[tuple[int, int]]  # (K', K+) of every level
 FOLDED_UNTIL = 1.5  # as models.graphs.blocks.folds
 DENSE = 64  # as models.graphs.generator
-COUNTED, AGES, OWN = 3, 3, 3  # as models.correction: of a pair beside the groups; ages and one; of a candidate
+COUNTED, AGES, OWN = 3, 3, 3  # as models.correction.network: of a pair beside the groups; ages and one; of a candidate
 
 
 @dataclass(frozen=True)

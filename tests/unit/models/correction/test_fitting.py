@@ -10,8 +10,8 @@ from made_corrected import RECIPE, made_relations
 from tiny import HISTORY, I32, made_dataset, made_network, made_sequences, made_text, padded, same_weights
 from torch import nn
 
-from models.correcting import Lists, fit, fitted, lists, ranks, relations_of
-from models.correction import Related
+from models.correction.fitting import Lists, fit, fitted, lists, ranks, relations_of
+from models.correction.network import Related
 from models.dataset import Cases, Split
 from models.network import Promise
 

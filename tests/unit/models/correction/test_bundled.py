@@ -17,8 +17,8 @@ from onnx import numpy_helper
 from tiny import BUNDLE_ITEMS, Bundles
 
 from models import contract
-from models.corrected import Corrected, check, write_correction
-from models.correction import COUNTED, Correction, Related, places
+from models.correction.bundled import Corrected, check, write_correction
+from models.correction.network import COUNTED, Correction, Related, places
 from models.graphs.correction import correction_graph
 from models.parity import ParityError
 from service.engine.bundle import load

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.batches import pad, scoring_batches
-from models.correction import COUNTED, WORST, Correction, Related
+from models.correction.network import COUNTED, WORST, Correction, Related
+from models.correction.relations import Relations, build
 from models.dataset import Cases, Dataset, Split
 from models.network import Promise
 from models.recipe import CorrectionRecipe
-from models.relations import Relations, build
 from models.training import Log
 
 I32 = NDArray[np.int32]

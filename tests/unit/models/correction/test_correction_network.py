@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from made_corrected import RECIPE, made_correction
 from torch import Tensor
 
-from models.correction import COUNTED, Correction, Related
-from models.relations import Relations
+from models.correction.network import COUNTED, Correction, Related
+from models.correction.relations import Relations
 
 ITEMS = 40
 CORRECTED = made_correction(ITEMS)

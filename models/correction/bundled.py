@@ -8,11 +8,11 @@ import onnxruntime as ort
 import torch
 
 from models import contract
-from models.correction import Correction, Related, places
+from models.correction.network import Correction, Related, places
+from models.correction.relations import Relations
 from models.graphs.correction import correction_graph
 from models.manifest import Correction as Shape
 from models.parity import ParityError, difference
-from models.relations import Relations
 
 SEEN = 6  # candidates and history items that the check tries
 

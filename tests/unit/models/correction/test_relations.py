@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import I32, made_sequences, made_text
 
-from models.relations import FOLLOWERS, NEIGHBOURS, NOBODY, WINDOW, Relations, build
+from models.correction.relations import FOLLOWERS, NEIGHBOURS, NOBODY, WINDOW, Relations, build
 
 ITEMS, WIDTH = 12, 4
 Pairs = Counter[tuple[int, int]]

@@ -9,8 +9,8 @@ place there. Candidates are therefore given as a list, best inner product first.
 import torch
 from torch import Tensor, nn
 
+from models.correction.relations import Relations
 from models.recipe import CorrectionRecipe
-from models.relations import Relations
 
 FAR = -1e9  # logit of a history item that is not there
 WORST = -100.0  # behind the best of the list: what is further behind is filler
