@@ -186,7 +186,7 @@ class _Batch:
         searcher, started = self.searcher, time.perf_counter()
         deadlines = [self.tasks[row].deadline for row in rows]
         k = max(self.tasks[rows[at]].k for at in members)
-        group = staged.begin(searcher.engine, first, members, plan, k)
+        group = staged.begin(searcher.engine, context, first, members, plan, k)
         on_time = True
         for done, found in staged.descend(searcher.engine, context, group, deadlines, time.perf_counter):
             self._found(rows, done, found, choices)

@@ -65,7 +65,7 @@ def _search(searcher: Searcher, context: Context, tier: str) -> tuple[float, flo
     started = clock()
     first = staged.first_level(engine, context, searcher.trie.branching(0), True, clock)
     middle = clock()
-    group = staged.begin(engine, first, rows, plan, 1)
+    group = staged.begin(engine, context, first, rows, plan, 1)
     for _ in staged.descend(engine, context, group, [Deadline()] * len(rows), clock):
         pass
     return middle - started, clock() - middle

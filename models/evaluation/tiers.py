@@ -157,7 +157,7 @@ def _gauged(engine: OnnxEngine, context: Context, plan: Plan) -> tuple[float, fl
     measured = time.process_time()
     gauge(first.log_prob, first.reward, engine.trie.code[first.children.node.numpy()])
     gauge_ms = _since(measured)
-    group = staged.begin(engine, first, [0], plan, LISTED)
+    group = staged.begin(engine, context, first, [0], plan, LISTED)
     list(staged.descend(engine, context, group, [Deadline()], time.perf_counter))
     return _since(start), gauge_ms
 

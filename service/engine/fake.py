@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.engine.masks import masks
-from service.engine.protocol import F16, F32, I32, Beams, Bool, Context, HostTensor, Pruned
+from service.engine.protocol import F16, F32, I32, Beams, Bool, Context, HostTensor, Pruned, Voted
 from service.search import choosing
 from service.search.csr import Trie
 from service.search.legality import Banned
@@ -23,6 +23,7 @@ U64 = NDArray[np.uint64]
 LOG_PROB_SALT = 0x9E3779B97F4A7C15
 REWARD_SALT = 0xD1B54A32D192ED03
 CORRECTION_SALT = 0x8CB92BA72F3D8DD7
+VOTE_SALT = 0xA24BAED4963EE407
 
 
 class FakeEngine:
@@ -32,13 +33,20 @@ class FakeEngine:
     providers: tuple[str, ...] = ("FakeExecutionProvider",)
 
     def __init__(
-        self, trie: Trie, *, width: int = 8, history_limit: int = 20, has_scan: bool = True, pool: int = 0
+        self,
+        trie: Trie,
+        *,
+        width: int = 8,
+        history_limit: int = 20,
+        has_scan: bool = True,
+        pool: int = 0,
+        voters: int = 4,
     ) -> None:
         self.trie = trie
         self.depth = trie.depth
         self.width = width
         self.history_limit = history_limit
-        self.has_scan, self.pool = has_scan, pool
+        self.has_scan, self.pool, self.voters = has_scan, pool, voters
 
     def over(self, trie: Trie) -> Self:
         """The same engine over another trie."""
@@ -100,6 +108,15 @@ class FakeEngine:
         again = choosing.keep(node, log_prob, np.where(np.isneginf(log_prob), -np.inf, reward), k_keep, 0.0)
         order = HostTensor(choosing.pick(leaves.order.numpy(), again.order.numpy()))
         return Pruned(again.kept, order, again.reward, leaves.all_rewards)
+
+    def vote(self, context: Context, children: Beams, level: int) -> Voted:  # noqa: ARG002
+        """Votes scatter around the reward and average to it where they are even in number; interest is a hash."""
+        node = children.node.numpy()
+        reward = np.stack([self._rewards(context, row, node[row]) for row in range(context.batch)])
+        apart = [_unit(_mix(_u64(node), VOTE_SALT + pair)) for pair in range((self.voters + 1) // 2)]
+        votes = [reward + sign * noise for noise in apart for sign in (1, -1)][: self.voters]
+        interest = 8 * _unit(_mix(_u64(node) + _u64(context.lengths)[:, None], VOTE_SALT)) - 4
+        return Voted(np.stack(votes, -1).astype(np.float32), interest.astype(np.float32))
 
     def scan(self, context: Context, k: int) -> tuple[I32, F32] | None:
         if not self.has_scan:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from service.search.csr import Trie
 from service.search.legality import Banned
 
 I32 = NDArray[np.int32]
@@ -64,12 +65,26 @@ class Beams:
 
 @dataclass(frozen=True)
 class Pruned:
-    """The children the PRM kept: order int32 [B,K'] into the children, reward f32 [B,K'], all_rewards f32 [B,C]."""
+    """The children the PRM kept: order int32 [B,K'] into the children, reward f32 [B,K'], all_rewards f32 [B,C].
+
+    count: int32 [B,K'] copies of each where they were resampled (service.search.strategies.smc).
+    """
 
     kept: Beams
     order: Tensor
     reward: Tensor
     all_rewards: Tensor
+    count: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Voted:
+    """What further heads of the PRM say of children: votes f32 [B,C,M] of M bootstrap heads, each a reward, and the
+    reward of the predicted-interest query, f32 [B,C].
+    """
+
+    votes: F32
+    interest: F32
 
 
 class Engine(Protocol):
@@ -79,6 +94,12 @@ class Engine(Protocol):
     model_version: str
     providers: tuple[str, ...]
     pool: int  # leaves that its correction ranks anew, 0 = it has none
+    voters: int  # bootstrap heads, 0 = it has none
+
+    @property
+    def trie(self) -> Trie:
+        """The valid prefixes it searches."""
+        ...
 
     def encode(self, codes: I32, items: I32, lengths: I32) -> F16:
         """Encode histories: codes [B,T,d], items [B,T], lengths [B] → memory [B,T,D] on the host, for the cache."""
@@ -110,6 +131,10 @@ class Engine(Protocol):
 
     def correct(self, context: Context, leaves: Pruned, k_keep: int) -> Pruned:
         """The k_keep best of these leaves, given best first, by the corrected reward; only where `pool` > 0."""
+        ...
+
+    def vote(self, context: Context, children: Beams, level: int) -> Voted:
+        """What the bootstrap heads and the interest query say of children at `level`, on the host; `voters` > 0 only."""
         ...
 
     def scan(self, context: Context, k: int) -> tuple[I32, F32] | None:

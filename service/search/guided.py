@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from service.engine.protocol import Beams, Context, Engine, Pruned
 from service.search.choosing import scores
 from service.search.plan import Plan
+from service.search.pool import Pool
 
 
 @dataclass(frozen=True)
@@ -64,15 +65,33 @@ def search(engine: Engine, context: Context, plan: Plan, k: int, deadline: Deadl
     """
     deadline = deadline or Deadline()
     plan = plan.at_least(k)
-    beams, steps, late = engine.root(context.batch), [], False
+    if plan.routing is not None:
+        return plan.routing.search(engine, context, plan, k, deadline)
+    beams, late = engine.root(context.batch), False
+    steps: list[Step] = []
     for number in range(len(plan.levels)):
         late = number > 0 and (late or deadline.passed())
-        steps.append(step(engine, context, beams, number, plan.hurried(k) if late else plan, deadline.clock))
+        now = plan.hurried(k) if late else plan
+        steps.append(step(engine, context, beams, number, now, deadline.clock, steps))
         beams = steps[-1].kept
-    return rank(steps, plan.leaf_weight, k, late)
+    found = rank(steps, plan.leaf_weight, k, late)
+    return found if late else finish(engine, context, found, plan, k, deadline.passed)
 
 
-def step(engine: Engine, context: Context, beams: Beams, number: int, plan: Plan, clock: Callable[[], float]) -> Step:
+def finish(engine: Engine, context: Context, found: Found, plan: Plan, k: int, hurry: Callable[[], bool]) -> Found:
+    """What the plan's strategy still does once leaves are known."""
+    return found if plan.finishing is None else plan.finishing(engine, context, found, plan, k, hurry)
+
+
+def step(
+    engine: Engine,
+    context: Context,
+    beams: Beams,
+    number: int,
+    plan: Plan,
+    clock: Callable[[], float],
+    before: Sequence[Step] = (),
+) -> Step:
     """One level: expand, and prune where the plan uses the PRM; without it a level expands to what it keeps."""
     level, prunes = plan.levels[number], plan.prunes(number)
     start = clock()
@@ -81,10 +100,15 @@ def step(engine: Engine, context: Context, beams: Beams, number: int, plan: Plan
     pruned = None
     if prunes:
         kept = max(level.k_keep, plan.rescore) if plan.rescores(number) else level.k_keep
-        pruned = engine.prune(context, children, number, kept, plan.weight(number))
+        pruned = choose(Pool(engine, context, children, number, plan, kept, before))
         if plan.rescores(number):
             pruned = engine.correct(context, pruned, level.k_keep)
     return Step(number, children, pruned, middle - start, clock() - middle)
+
+
+def choose(pool: Pool) -> Pruned:
+    """What a level keeps: the best by score, or what the plan's strategy says."""
+    return pool.pruned() if pool.plan.keeping is None else pool.plan.keeping(pool)
 
 
 def rank(steps: Sequence[Step], weight: float, k: int, degraded: bool) -> Found:

@@ -1,6 +1,20 @@
 """How wide a search is, level by level, and how it scores: what a tier of the ladder means to the search."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from service.engine.protocol import Context, Engine, Pruned
+    from service.search.guided import Deadline, Found
+    from service.search.pool import Pool
+    from service.search.staged import FirstLevel
+
+I32 = NDArray[np.int32]
+Bool = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -23,13 +37,47 @@ class Rule:
     prefix: float = 0.0
 
 
+class Keeping(Protocol):
+    """Another way to choose what a level keeps. Hashable: requests of equal plans run together."""
+
+    def __call__(self, pool: "Pool") -> "Pruned": ...
+
+
+class Finishing(Protocol):
+    """What is done once a first pass has found its leaves; `found` comes with all its steps. Hashable."""
+
+    def __call__(
+        self, engine: "Engine", context: "Context", found: "Found", plan: "Plan", k: int, hurry: Callable[[], bool]
+    ) -> "Found":
+        """At least as good a list of k; between passes it stops when `hurry()`."""
+        ...
+
+
+class Routing(Protocol):
+    """Which of two plans every request takes, told by its first level. Hashable."""
+
+    cheap: "Plan"
+
+    def at_least(self, k: int) -> "Routing":
+        """The same, its cheap plan wide enough to return k items."""
+        ...
+
+    def dear(self, first: "FirstLevel", code: I32) -> Bool:
+        """bool [B]: those of the first level, of prefixes with codes [B,C], that the plan itself is worth it for."""
+        ...
+
+    def search(self, engine: "Engine", context: "Context", plan: "Plan", k: int, deadline: "Deadline") -> "Found":
+        """Both ways through the batch, as `guided.search`."""
+        ...
+
+
 @dataclass(frozen=True)
 class Plan:
     """Widths per depth, whether the PRM prunes, and the scoring rule.
 
     `depths`: the 0-based levels at which it prunes, all of them when None; the others keep their k_keep most probable
     children, as a plain beam does. `rescore`: the best leaves that the correction ranks anew, 0 = none; their score is
-    the corrected reward alone.
+    the corrected reward alone. `keeping`, `finishing`, `routing`: where a strategy does otherwise than guided search.
     """
 
     levels: tuple[Level, ...]
@@ -37,6 +85,9 @@ class Plan:
     rule: Rule = Rule()
     depths: tuple[int, ...] | None = None
     rescore: int = 0
+    keeping: Keeping | None = None
+    finishing: Finishing | None = None
+    routing: Routing | None = None
 
     @staticmethod
     def uniform(
@@ -64,11 +115,12 @@ class Plan:
 
     def at_least(self, k: int) -> "Plan":
         """The same plan, wide enough to return k items: K' ≥ k at every level, K+ grown in proportion."""
-        return replace(self, levels=tuple(_widen(level, k) for level in self.levels))
+        routing = self.routing.at_least(k) if self.routing else None
+        return replace(self, levels=tuple(_widen(level, k) for level in self.levels), routing=routing)
 
     def hurried(self, k: int) -> "Plan":
         """What is left of the plan once the deadline has passed: a plain beam of k."""
-        return replace(self, levels=(Level(k, k),) * len(self.levels), use_prm=False)
+        return replace(self, levels=(Level(k, k),) * len(self.levels), use_prm=False, keeping=None, finishing=None)
 
 
 def _widen(level: Level, k: int) -> Level:

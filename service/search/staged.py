@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from service.engine.protocol import F32, Beams, Context, Engine, HostTensor, Pruned
 from service.search import choosing
-from service.search.guided import Deadline, Found, Step, rank, step
+from service.search.guided import Deadline, Found, Step, choose, finish, rank, step
 from service.search.plan import Plan
+from service.search.pool import Pool
 
 Clock = Callable[[], float]
 
@@ -57,15 +58,16 @@ def first_level(engine: Engine, context: Context, width: int, use_prm: bool, clo
     return FirstLevel(children, reward, middle - start, clock() - middle)
 
 
-def begin(engine: Engine, first: FirstLevel, rows: Sequence[int], plan: Plan, k: int) -> Group:
+def begin(engine: Engine, batch: Context, first: FirstLevel, rows: Sequence[int], plan: Plan, k: int) -> Group:
     """The group of these rows after level 1, as its plan (already wide enough for k) would have left them."""
     level, at = plan.levels[0], np.asarray(rows, np.intp)
-    children = _rows(first.children, at, level.k_plus)
+    children = _rows(first.children, at, level.k_plus if plan.prunes(0) else level.k_keep)
     pruned = None
-    if plan.use_prm:
+    if plan.prunes(0):
         assert first.reward is not None, "a plan with the PRM needs the rewards of level 1"
-        arrays = children.node.numpy(), children.log_prob.numpy(), first.reward[at, : level.k_plus]
-        pruned = choosing.keep(*arrays, level.k_keep, plan.weight(0))
+        context = batch if plan.keeping is None else engine.take(batch, rows)
+        rewards = first.reward[at, : level.k_plus]
+        pruned = choose(Pool(engine, context, children, 0, plan, level.k_keep, known=rewards))
     done = Step(0, children, pruned, first.expand_s, first.prune_s)
     return Group(tuple(rows), plan, k, _put(engine, done.kept), (done,))
 
@@ -85,9 +87,19 @@ def descend(
                 context = engine.take(batch, hurried.rows)
             going = hurried or going
             plan = going.plan.hurried(going.k) if going.late else going.plan
-            done = step(engine, context, going.beams, number, plan, clock)
+            done = step(engine, context, going.beams, number, plan, clock, going.steps)
             going = replace(going, beams=done.kept, steps=(*going.steps, done))
-        yield going.rows, rank(going.steps, going.plan.leaf_weight, going.k, going.late)
+        yield going.rows, _finished(engine, context, going, deadlines)
+
+
+def _finished(engine: Engine, context: Context, group: Group, deadlines: Sequence[Deadline]) -> Found:
+    """The leaves of a group; more passes only while none of its rows is past its deadline."""
+    found = rank(group.steps, group.plan.leaf_weight, group.k, group.late)
+
+    def hurry() -> bool:
+        return any(deadlines[row].passed() for row in group.rows)
+
+    return found if group.late or hurry() else finish(engine, context, found, group.plan, group.k, hurry)
 
 
 def _part(engine: Engine, group: Group, deadlines: Sequence[Deadline]) -> tuple[Group | None, Group | None]:
@@ -112,8 +124,11 @@ def _take(engine: Engine, group: Group, at: NDArray[np.intp]) -> Group:
 def _cut(done: Step, at: NDArray[np.intp]) -> Step:
     pruned = done.pruned
     if pruned is not None:
-        values = (HostTensor(tensor.numpy()[at]) for tensor in (pruned.order, pruned.reward, pruned.all_rewards))
-        pruned = Pruned(_rows(pruned.kept, at), *values)
+        order, reward, rewards = (
+            HostTensor(tensor.numpy()[at]) for tensor in (pruned.order, pruned.reward, pruned.all_rewards)
+        )
+        count = None if pruned.count is None else HostTensor(pruned.count.numpy()[at])
+        pruned = Pruned(_rows(pruned.kept, at), order, reward, rewards, count)
     return replace(done, children=_rows(done.children, at), pruned=pruned)
 
 

@@ -153,7 +153,7 @@ def together(inputs: Context, plans: Sequence[Plan], k: int, late: Sequence[bool
     found: dict[int, tuple[Found, int]] = {}
     for plan in set(plans):
         members = [row for row, each in enumerate(plans) if each == plan]
-        group = begin(ENGINE, first, members, plan.at_least(k), k)
+        group = begin(ENGINE, inputs, first, members, plan.at_least(k), k)
         for done, result in descend(ENGINE, inputs, group, deadlines, never):
             found |= {row: (result, place) for place, row in enumerate(done)}
     return found

@@ -50,7 +50,7 @@ def together(
     found: dict[int, tuple[Found, int]] = {}
     for plan in set(plans):
         members = [row for row in rows if plans[row] == plan]
-        group = begin(ENGINE, first, members, plan.at_least(k), k)
+        group = begin(ENGINE, inputs, first, members, plan.at_least(k), k)
         for done, result in descend(ENGINE, inputs, group, deadlines or [Deadline()] * len(plans), never):
             found |= {row: (result, place) for place, row in enumerate(done)}
     return found
