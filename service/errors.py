@@ -10,6 +10,7 @@ PromiseError
 │   ├── MalformedBodyError      400     not JSON
 │   ├── UnknownBucketError      400     an experiment bucket that is not configured
 │   ├── UnknownTierError        400     a budget tier that this bundle does not offer
+│   ├── UnknownStrategyError    400     a search strategy that this bundle does not offer
 │   ├── UnknownFilterError      400     a category or brand that the catalogue does not have
 │   ├── InvalidTokenError       400     a feedback token that was not signed here, or is too old
 │   ├── UnauthorizedError       401     an admin route without the admin token
@@ -82,6 +83,11 @@ class UnknownBucketError(RequestError):
 class UnknownTierError(RequestError):
     slug = "unknown-tier"
     title = "Unknown budget tier"
+
+
+class UnknownStrategyError(RequestError):
+    slug = "unknown-strategy"
+    title = "Unknown search strategy"
 
 
 class UnknownFilterError(RequestError):

@@ -14,6 +14,7 @@ from service.engine.protocol import Engine, Extension
 from service.engine.revision import Change, revise
 from service.errors import StartError
 from service.search.plan import Rule
+from service.search.strategies.routed import Router
 from service.search.trie import Trie
 from service.searcher import Searcher
 from service.served import Served
@@ -65,7 +66,16 @@ class Loader:
         """The model in its slot, with a budget of its own."""
         walk, thresholds = self._walk(model)
         tuned, pool = model.auto.widths, model.engine.pool
-        ladder = Ladder(model.trie.depth, model.rule, model.has_scan, walk, tuned, pool)
+        ladder = Ladder(
+            depth=model.trie.depth,
+            rule=model.rule,
+            exact=model.has_scan,
+            walk=walk,
+            widths=tuned,
+            pool=pool,
+            votes=model.engine.voters > 0,
+            router=Router(_gauge(model.auto)),
+        )
         if self.settings.default_tier not in (AUTO, *ladder.names):
             offered = ", ".join((AUTO, *ladder.names))
             raise StartError(f"PROMISE_DEFAULT_TIER is {self.settings.default_tier!r}; {slot} offers {offered}.")

@@ -2,11 +2,11 @@
 
 import time
 from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol, cast
+from typing import Literal, Protocol
 
 import numpy as np
 
-from service.budget.ladder import AUTO, EXACT, Choice, Strategy
+from service.budget.ladder import AUTO, EXACT, Choice
 from service.bundles import Bundles
 from service.cache.encodings import CacheResult, CacheTier, EncodingCache, Looked
 from service.engine.batcher import Batcher
@@ -24,6 +24,7 @@ from service.search.guided import Deadline
 from service.search.legality import banned
 from service.search.plan import Rule
 from service.search.spent import LevelSpent
+from service.search.strategies.shelf import GUIDED
 from service.served import Served
 from service.tasks import Outcome, Scored, Task
 
@@ -43,7 +44,7 @@ class Ask:
     k: int = 10
     budget: str = AUTO
     budget_given: bool = False
-    strategy: Strategy | None = None
+    strategy: str | None = None
     exclude: tuple[str, ...] = ()
     exclude_seen: bool = True
     filter: Filter | None = None
@@ -89,7 +90,7 @@ class _Terms:
 
     requested: str
     choice: Choice | None
-    strategy: Strategy
+    strategy: str
     rule: Rule | None
     lowest: str | None
     highest: str | None
@@ -165,7 +166,7 @@ class Recommender:
         """The best k legal items; the popular ones for an unknown history or where the deadline left no time.
 
         Raises:
-            UnknownTierError: the tier is not on this bundle's ladder.
+            UnknownTierError, UnknownStrategyError: this bundle offers no such thing.
             UnknownFilterError: the catalogue has no such category or brand.
             UnavailableError: the process is ending.
         """
@@ -201,12 +202,14 @@ class Recommender:
     @staticmethod
     def _terms(ask: Ask, overrides: Overrides, served: Served) -> _Terms:
         """The caller's own budget and strategy come first, then the bucket's, then the service's."""
-        own = None if ask.budget_given and ask.budget == EXACT else overrides.strategy  # the caller's scan is no beam
-        strategy = ask.strategy or cast(Strategy, own or "guided")
+        scans = ask.budget_given and ask.budget == EXACT  # the caller's scan is no beam
+        own = overrides.strategy if not scans and overrides.strategy in served.ladder.strategies else None
+        strategy = ask.strategy or own or GUIDED
+        served.ladder.check_strategy(strategy)
         tier, reason = ask.budget, "requested" if ask.budget_given else "default"
         if not ask.budget_given and overrides.tier in (AUTO, *served.ladder.names):  # a reload may have taken it away
             tier, reason = overrides.tier, "bucket"
-        impossible = EXACT if strategy == "beam" else None  # a scan is no beam: what nobody asked for gives way
+        impossible = EXACT if strategy != GUIDED else None  # a scan is no search: what nobody asked for gives way
         if tier == impossible and not ask.budget_given:
             tier = AUTO
         requested, frozen = tier, served.controller.frozen

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from service import stores
+from service.budget.ladder import common
 from service.bundles import Bundles
 from service.cache.encodings import EncodingCache
 from service.cache.remote import Remote
@@ -36,7 +37,6 @@ from service.warmup import warm_up
 
 DAY_S = 86_400
 BREAKER_STATES = ("closed", "half-open", "open")  # as promise_cache_breaker_state numbers them
-STRATEGIES = ("beam", "guided")
 CONNECTIONS = 8  # opened at start
 BATCH_SHARE = 0.5  # of the target latency that one batch may take: the next one waits for it
 NO_SECRET = "Without PROMISE_FEEDBACK_SECRET a restart ends all tokens, and users count as new ones in reports."
@@ -213,9 +213,9 @@ def _slots(settings: Settings, loader: Loader, models: Mapping[str, Model] | Non
 
 def _check(experiments: Experiments, bundles: Bundles) -> None:
     """Every override names what every bundle offers."""
-    ladders = [bundles.get(name).ladder.names for name in bundles.names]
-    common = [tier for tier in ladders[0] if all(tier in names for names in ladders)]
-    experiments.check(common, bundles.names, STRATEGIES)
+    ladders = [bundles.get(name).ladder for name in bundles.names]
+    tiers, strategies = common([ladder.names for ladder in ladders]), common([ladder.strategies for ladder in ladders])
+    experiments.check(tiers, bundles.names, strategies)
 
 
 async def _connect(remote: Remote) -> None:

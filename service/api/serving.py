@@ -61,6 +61,7 @@ def _record(answer: Answer, state: State, context: RequestContext) -> None:
     context.log |= {
         "tier": choice.tier,
         "reason": choice.reason,
+        "strategy": choice.strategy,
         "source": answer.source,
         "model": answer.served.tag,
         "cache": answer.cache,
@@ -73,7 +74,7 @@ def _record(answer: Answer, state: State, context: RequestContext) -> None:
         "history_stored": answer.history.stored,
         "stages_ms": {stage: round(1000 * seconds, 3) for stage, seconds in answer.seconds.items()},
     }
-    meter.served(context.bucket, choice.tier, choice.reason, answer.degraded)
+    meter.served(context.bucket, choice.tier, choice.reason, choice.strategy, answer.degraded)
     meter.looked_up(answer.cache, answer.cache_tier)
     meter.searched(answer.seconds)
     for spent in answer.spent:

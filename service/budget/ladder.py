@@ -1,17 +1,18 @@
 """The ladder of tiers: one dial from a plain narrow beam to an exact scan (design section 5)."""
 
 import difflib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Literal
 
-from service.errors import StartError, UnknownTierError
+from service.errors import StartError, UnknownStrategyError, UnknownTierError
 from service.search.plan import Level, Plan, Rule
+from service.search.strategies.routed import Router
+from service.search.strategies.shelf import BEAM, GUIDED, ROUTED, STRATEGIES, VOTING, changed
 
 AUTO = "auto"
 EXACT = "exact"
-Strategy = Literal["guided", "beam"]
+NONE = "none"
 Widths = tuple[tuple[int, int], ...]
 
 
@@ -38,7 +39,10 @@ SEARCHES = tuple(tier.name for tier in TIERS)
 
 @dataclass(frozen=True)
 class Choice:
-    """What a request will spend. `plan` is None for the exact scan; widths are those that run, grown to hold k."""
+    """What a request will spend. `plan` is None for the exact scan; widths are those that run, grown to hold k.
+
+    `strategy`: the one that runs, which is `beam` at a tier without the PRM, and `none` where no search does.
+    """
 
     requested: str
     tier: str
@@ -46,11 +50,16 @@ class Choice:
     plan: Plan | None
     k_keep: int
     k_plus: int
+    strategy: str = GUIDED
 
     @staticmethod
     def nothing(requested: str, reason: str) -> "Choice":
         """No search runs: the tier is `none` and costs nothing."""
-        return Choice(requested, "none", reason, None, 0, 0)
+        return Choice(requested, NONE, reason, None, 0, 0, NONE)
+
+    def taking(self, plan: Plan) -> "Choice":
+        """The same with another plan of the same strategy."""
+        return replace(self, plan=plan, k_keep=plan.levels[-1].k_keep, k_plus=plan.levels[-1].k_plus)
 
 
 @dataclass(frozen=True)
@@ -59,7 +68,8 @@ class Ladder:
 
     `widths`: (K', K+) of every level for the tiers that the bundle tuned. `walk`: the tiers `auto` may choose from,
     cheapest first. The exact scan is not one of them: it shares no level with a search, so it cannot follow a first
-    level that was already run. `pool`: leaves that the bundle's correction ranks anew, 0 = it has none.
+    level that was already run. `pool`: leaves that the bundle's correction ranks anew, 0 = it has none; `votes`: its
+    PRM has further heads, which some strategies ask. `router`: what tells requests that a dear plan is worth it for.
 
     Raises:
         StartError: the walk is empty, names a tier that cannot be walked, or does not climb; widths that cannot run.
@@ -71,6 +81,8 @@ class Ladder:
     walk: tuple[str, ...] = WALK
     widths: Mapping[str, Widths] = field(default_factory=lambda: MappingProxyType({}))
     pool: int = 0
+    votes: bool = False
+    router: Router | None = None
 
     def __post_init__(self) -> None:
         for name, levels in self.widths.items():
@@ -89,6 +101,23 @@ class Ladder:
         """Every name a request may ask for, cheapest first; `exact` only where the bundle can scan."""
         return (*SEARCHES, *((EXACT,) if self.exact else ()))
 
+    @property
+    def strategies(self) -> tuple[str, ...]:
+        """Every strategy a request may ask for."""
+        missing = (frozenset() if self.votes else VOTING) | (frozenset() if self.router else {ROUTED})
+        return tuple(name for name in STRATEGIES if name not in missing)
+
+    def check_strategy(self, name: str) -> None:
+        """Raise UnknownStrategyError unless this bundle offers the strategy."""
+        if name in self.strategies:
+            return
+        if name in STRATEGIES:
+            what = "a router" if name == ROUTED else "the votes of a PRM"
+            raise UnknownStrategyError(f"The strategy {name!r} needs {what}, which this bundle has not.")
+        near = difflib.get_close_matches(name, self.strategies, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise UnknownStrategyError(f"There is no such strategy; there are {', '.join(self.strategies)}.{hint}")
+
     def check(self, name: str) -> None:
         """Raise UnknownTierError unless this bundle offers the tier."""
         if name in self.names:
@@ -103,21 +132,24 @@ class Ladder:
         tier: str,
         reason: str,
         k: int,
-        strategy: Strategy = "guided",
+        strategy: str = GUIDED,
         rule: Rule | None = None,
     ) -> Choice:
         """The plan for k items at `tier`, which is never `auto`; `rule` replaces the bundle's own.
 
         Raises:
-            UnknownTierError: no such tier in this bundle, or a plain beam was asked of the exact scan.
+            UnknownTierError: no such tier in this bundle, or another strategy was asked of the exact scan.
+            UnknownStrategyError: no such strategy with this bundle.
         """
         self.check(tier)
+        self.check_strategy(strategy)
         if tier == EXACT:
-            if strategy == "beam":
-                raise UnknownTierError("The tier 'exact' ranks with the PRM; it cannot run as strategy 'beam'.")
-            return Choice(requested, EXACT, reason, None, k, k)
+            if strategy != GUIDED:
+                raise UnknownTierError(f"The tier 'exact' ranks every item; it cannot run as strategy {strategy!r}.")
+            return Choice(requested, EXACT, reason, None, k, k, NONE)
         plan = self._plan(TIERS[SEARCHES.index(tier)], strategy, rule or self.rule).at_least(k)
-        return Choice(requested, tier, reason, plan, plan.levels[-1].k_keep, plan.levels[-1].k_plus)
+        ran = strategy if plan.use_prm else BEAM
+        return Choice(requested, tier, reason, plan, plan.levels[-1].k_keep, plan.levels[-1].k_plus, ran)
 
     def k_plus(self, tier: str, k: int) -> int:
         """Candidates a level at this search tier when k items are asked for: what its cost grows with."""
@@ -144,10 +176,15 @@ class Ladder:
     def _levels(self, tier: Tier) -> Widths:
         return self.widths.get(tier.name, ((tier.k_keep, tier.k_plus),) * self.depth)
 
-    def _plan(self, tier: Tier, strategy: Strategy, rule: Rule) -> Plan:
-        use_prm = tier.use_prm and strategy == "guided"
-        levels = (Level(keep, plus if use_prm else keep) for keep, plus in self._levels(tier))
-        return Plan(tuple(levels), use_prm, rule, rescore=self.pool if use_prm else 0)
+    def _plan(self, tier: Tier, strategy: str, rule: Rule) -> Plan:
+        levels = tuple(Level(*pair) for pair in self._levels(tier))
+        plan = Plan(levels, rule=rule, rescore=self.pool)
+        return changed(plan, strategy if tier.use_prm else BEAM, self.router)
+
+
+def common(offers: Sequence[Sequence[str]]) -> list[str]:
+    """What all of them offer, in the order of the first."""
+    return [name for name in offers[0] if all(name in names for names in offers)]
 
 
 def _place(name: str | None, default: str = EXACT) -> int:

@@ -110,15 +110,18 @@ def _only(report: "Report", event: str | None) -> "Report":
     return replace(report, outcomes=tuple(outcome for outcome in report.outcomes if outcome.event == event))
 
 
-def _offered(folders: list[Path]) -> tuple[list[str], list[str], tuple[str, ...]]:
-    """Tiers that all bundles offer, cheapest first; the bundles' names; the strategies."""
-    from typing import get_args
-
-    from service.budget.ladder import Ladder, Strategy
+def _offered(folders: list[Path]) -> tuple[list[str], list[str], list[str]]:
+    """Tiers that all bundles offer, cheapest first; the bundles' names; strategies that all offer."""
+    from service.budget.difficulty import Gauge
+    from service.budget.ladder import Ladder, common
     from service.engine.bundle import read_manifest
     from service.search.plan import Rule
+    from service.search.strategies.routed import Router
 
     manifests = [read_manifest(folder) for folder in folders]
-    ladders = [Ladder(manifest.depth, Rule(), manifest.exact).names for manifest in manifests]
-    common = [tier for tier in ladders[0] if all(tier in names for names in ladders)]
-    return common, [folder.resolve().name for folder in folders], get_args(Strategy)
+    ladders = [
+        Ladder(manifest.depth, Rule(), manifest.exact, votes=manifest.votes is not None, router=Router(Gauge()))
+        for manifest in manifests
+    ]
+    tiers, strategies = common([ladder.names for ladder in ladders]), common([ladder.strategies for ladder in ladders])
+    return tiers, [folder.resolve().name for folder in folders], strategies

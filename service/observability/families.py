@@ -28,6 +28,7 @@ class Families:
             "request_duration_seconds", "From arrival to answer, of recommendations.", edges, "bucket", "tier"
         )
         self.tiers = counter("budget_tier", "Tier of a recommendation, and why.", "bucket", "tier", "reason")
+        self.strategies = counter("strategy", "Recommendations by the search that ran.", "bucket", "strategy")
         self.degraded = counter("degraded", "Answers below what was asked.", "reason")
         self.shed = counter("shed", "Requests refused to protect the rest.", "reason")
         stages = histogram("stage_duration_seconds", "Time a request spent in each stage.", STAGE_EDGES, "stage")

@@ -24,7 +24,7 @@ class Metrics:
         self._requests, self._duration = Bound(families.requests), Bound(families.duration)
         self._tiers, self._degraded, self._cache = map(Bound, (families.tiers, families.degraded, families.cache))
         self._candidates, self._rescued = Bound(families.candidates), Bound(families.rescued)
-        self._entropy = Bound(families.entropy)
+        self._entropy, self._strategies = Bound(families.entropy), Bound(families.strategies)
         self._watched = Watched(registry)
         self._versions: dict[str, tuple[str, str]] = {}
         self._cache_tiers: tuple[str, ...] = ("memory",)
@@ -70,9 +70,10 @@ class Metrics:
         """One recommendation left after `seconds`; an entry of a batch is one."""
         self._duration[bucket, tier].observe(seconds)
 
-    def served(self, bucket: str, tier: str, reason: str, degraded: str | None) -> None:
+    def served(self, bucket: str, tier: str, reason: str, strategy: str, degraded: str | None) -> None:
         """One recommendation and the decisions behind it."""
         self._tiers[bucket, tier, reason].inc()
+        self._strategies[bucket, strategy].inc()
         if degraded is not None:
             self._degraded[(degraded,)].inc()
 

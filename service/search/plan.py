@@ -42,6 +42,10 @@ class Keeping(Protocol):
 
     def __call__(self, pool: "Pool") -> "Pruned": ...
 
+    def at_least(self, k: int) -> "Keeping":
+        """The same, for lists of k items."""
+        ...
+
 
 class Finishing(Protocol):
     """What is done once a first pass has found its leaves; `found` comes with all its steps. Hashable."""
@@ -56,7 +60,10 @@ class Finishing(Protocol):
 class Routing(Protocol):
     """Which of two plans every request takes, told by its first level. Hashable."""
 
-    cheap: "Plan"
+    @property
+    def cheap(self) -> "Plan":
+        """The other plan."""
+        ...
 
     def at_least(self, k: int) -> "Routing":
         """The same, its cheap plan wide enough to return k items."""
@@ -116,7 +123,9 @@ class Plan:
     def at_least(self, k: int) -> "Plan":
         """The same plan, wide enough to return k items: K' ≥ k at every level, K+ grown in proportion."""
         routing = self.routing.at_least(k) if self.routing else None
-        return replace(self, levels=tuple(_widen(level, k) for level in self.levels), routing=routing)
+        keeping = self.keeping.at_least(k) if self.keeping else None
+        levels = tuple(_widen(level, k) for level in self.levels)
+        return replace(self, levels=levels, keeping=keeping, routing=routing)
 
     def hurried(self, k: int) -> "Plan":
         """What is left of the plan once the deadline has passed: a plain beam of k."""

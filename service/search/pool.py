@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,14 +102,22 @@ class Pool:
 
         As many as the fullest row has, at most k_keep; the others get filler.
         """
-        reward = self.reward if reward is None else reward
         score = np.where(self.legal, score, np.float32(-np.inf)).astype(np.float32)
-        widest = max(1, int(np.isfinite(score).sum(1).max()))
-        order = choosing.best(score, min(widest, k_keep or self.k_keep))
-        chosen = np.isfinite(choosing.pick(score, order))
-        log_prob = np.where(chosen, choosing.pick(self.log_prob, order), np.float32(-np.inf))
+        order = choosing.best(score, k_keep or self.k_keep)
+        return self.chosen(order, np.isfinite(choosing.pick(score, order)), reward)
+
+    def chosen(self, order: I32, real: Bool, reward: F32 | None = None) -> Pruned:
+        """The children at these places [B,k], best first; where not `real` [B,k], which is last, there is filler.
+
+        As wide as the fullest row; `reward` as in `keep`.
+        """
+        reward = self.reward if reward is None else reward
+        widest = max(1, int(real.sum(1).max()))
+        order, real = order[:, :widest], real[:, :widest]
+        log_prob = np.where(real, choosing.pick(self.log_prob, order), np.float32(-np.inf))
         kept = choosing.beams(choosing.pick(self.node, order), log_prob)
-        return Pruned(kept, HostTensor(order), HostTensor(choosing.pick(reward, order)), HostTensor(reward))
+        places = HostTensor(order.astype(np.int64))  # the graph of a correction takes no other
+        return Pruned(kept, places, HostTensor(choosing.pick(reward, order)), HostTensor(reward))
 
     def at(self, rewards: F32) -> "Pool":
         """The same children with these rewards [B,C] known."""
@@ -121,3 +129,11 @@ def _places(above: I32, kept: I32) -> I32:
     places = order[np.searchsorted(kept, above, sorter=order).clip(max=len(kept) - 1)]
     found: I32 = np.where(kept[places] == above, places, 0).astype(np.int32)
     return found
+
+
+def ranks(values: NDArray[np.floating[Any]]) -> I32:
+    """int32 [B,C]: how many of a row [B,C] are larger, or equal and before it."""
+    order = np.argsort(-values, axis=1, kind="stable")
+    ranked = np.empty(order.shape, np.int32)
+    np.put_along_axis(ranked, order, np.arange(order.shape[1], dtype=np.int32)[None], axis=1)
+    return ranked

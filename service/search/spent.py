@@ -33,8 +33,7 @@ def spent(step: Step) -> list[LevelSpent]:
     if step.pruned is None:
         return [LevelSpent(number, *counts, 0, None) for counts in zip(expanded, kept, strict=True)]
     order = step.pruned.order.numpy()
-    width = order.shape[1]
-    rescued = [int(np.count_nonzero(row[:count] >= width)) for row, count in zip(order, kept, strict=True)]
+    rescued = [int(np.count_nonzero(row[:count] >= count)) for row, count in zip(order, kept, strict=True)]
     full = min(expanded) == log_prob.shape[1]
     unsure = entropy(step.pruned.all_rewards.numpy(), None if full else log_prob).tolist()
     columns = zip(expanded, kept, rescued, unsure, strict=True)

@@ -91,7 +91,7 @@ FIELDS: dict[str, tuple[dict[str, Any], int, str, str]] = {
     "unknown category": ({"filter": {"category": "x"}}, 400, "unknown-filter", ""),
     "unknown brand without a history": ({"filter": {"brand": ["x"]}, "history": []}, 400, "unknown-filter", ""),
     "a response's field": ({"feedback_token": "x"}, 422, "invalid-request", "feedback_token"),
-    "unknown strategy": ({"strategy": "greedy"}, 422, "invalid-request", "strategy"),
+    "unknown strategy": ({"history": [KNOWN], "strategy": "greedy"}, 400, "unknown-strategy", ""),
     "unknown tier": ({"budget": "k51"}, 400, "unknown-tier", ""),
     "unknown tier in an object": ({"budget": {"tier": "huge"}}, 400, "unknown-tier", ""),
     "unknown tier without a history": ({"budget": "huge", "history": []}, 400, "unknown-tier", ""),

@@ -49,6 +49,8 @@ KINDS: tuple[Kind, ...] = (
     recommend,
     lambda rng: recommend(rng, budget="k20"),
     lambda rng: recommend(rng, budget="exact"),
+    lambda rng: recommend(rng, strategy="beam"),
+    lambda rng: recommend(rng, strategy=word(rng)),
     lambda rng: recommend(rng, budget=word(rng)),
     lambda rng: recommend(rng, history=[word(rng)]),
     lambda rng: recommend(rng, None, **{word(rng) + "?": 1}),

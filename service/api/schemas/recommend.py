@@ -5,9 +5,10 @@ from typing import Annotated
 from pydantic import BeforeValidator, Discriminator, Field, StrictBool, Tag, WithJsonSchema
 
 from service.api.schemas.common import LONGEST_ID, ItemIds, TierName, UserId, Wire, example
-from service.budget.ladder import AUTO, Strategy
+from service.budget.ladder import AUTO
 from service.filters import Filter
 from service.recommender import Ask
+from service.search.strategies.shelf import STRATEGIES
 
 MAX_K = 1000
 MAX_NAMES = 100
@@ -34,6 +35,10 @@ def _budget_form(value: object) -> str:
 
 Budget = Annotated[
     Annotated[TierName, Tag("|name")] | Annotated[BudgetRequest, Tag("|object")], Discriminator(_budget_form)
+]
+
+StrategyName = Annotated[
+    str, Field(min_length=1, max_length=64), WithJsonSchema({"type": "string", "enum": list(STRATEGIES)})
 ]
 
 _NAME = {"type": "string", "minLength": 1, "maxLength": LONGEST_ID}
@@ -68,8 +73,8 @@ class RecommendRequest(Wire):
         description="Item ids, oldest first, at most 10,000. Unknown ones are skipped and counted, the newest kept.",
     )
     k: int = Field(default=10, strict=True, ge=1, le=MAX_K)
-    strategy: Strategy | None = Field(
-        default=None, description="`beam` searches without the process reward model; absent: `guided`, or the bucket's."
+    strategy: StrategyName | None = Field(
+        default=None, description="How the search spends its tier; absent: `guided`, or the bucket's."
     )
     budget: Budget | None = Field(
         default=None, description="`auto`, a tier's name, or an object; absent: the bucket's, else the service's own."

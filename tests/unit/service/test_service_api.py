@@ -36,7 +36,7 @@ def test_the_whole_response(client: Client) -> None:
     for item in body["items"]:
         assert item["sid"] == CATALOGUE.sids[CATALOGUE.rows[item["item_id"]] - 1].tolist()
     assert body["budget"] == {
-        "requested": "k20", "tier": "k20", "k_keep": 20, "k_plus": 80, "reason": "requested"
+        "requested": "k20", "tier": "k20", "k_keep": 20, "k_plus": 80, "reason": "requested", "strategy": "guided"
     }  # fmt: skip
     assert body["experiment"] == {"name": "none", "bucket": "default", "source": "default"}
     assert body["experiments"] == []
