@@ -124,6 +124,13 @@ CORRECTION = GraphSignature(
     ),  # [B,K'], of `chosen` and the rest, by corrected reward, best first
 )
 
+VOTES = GraphSignature(
+    "votes.onnx",  # optional: a bundle of the inner form has it if its manifest says so
+    # node, rows and row as in the PRM; prm_context f32 [B,1,D] of the level; level int64 [], 0-based
+    ("node", "rows", "row", "prm_context", "level"),
+    ("votes", "interest"),  # f32 [B,C,M] rewards of M bootstrap heads; f32 [B,C] of the predicted-interest query
+)
+
 RELATED = CORRECTION.inputs[8:14]  # those that RELATIONS holds
 
 
@@ -166,12 +173,14 @@ def prm(form: Form) -> GraphSignature:
     return replace(PRM, inputs=PRM.inputs + more)
 
 
-def graphs(layers: int, depth: int, form: Form, corrected: bool = False) -> tuple[GraphSignature, ...]:
-    """Every graph of a bundle of these sizes, with or without a correction."""
+def graphs(
+    layers: int, depth: int, form: Form, corrected: bool = False, voted: bool = False
+) -> tuple[GraphSignature, ...]:
+    """Every graph of a bundle of these sizes, with or without a correction and bootstrap heads."""
     generators = (generator(layers, level) for level in range(1, depth))
     scan = (SCAN,) if form == "inner" else ()
-    correction = (CORRECTION,) if corrected else ()
-    return (ENCODER, context(layers, depth, form), *generators, prm(form), *scan, *correction)
+    more = (*((CORRECTION,) if corrected else ()), *((VOTES,) if voted else ()))
+    return (ENCODER, context(layers, depth, form), *generators, prm(form), *scan, *more)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from models.manifest import Dims, Manifest, Provenance, Scoring, sha256
 from models.network import Promise
 from models.parity import check_parity
 from models.recipe import PrmForm
+from models.votes.bundled import Calibrated, write_votes
 
 F16 = NDArray[np.float16]
 
@@ -41,11 +42,12 @@ def write_bundle(
     metrics: dict[str, float],
     ranges: Ranges | None = None,
     corrected: Corrected | None = None,
+    votes: Calibrated | None = None,
 ) -> Manifest:
     """Write `folder` whole or not at all: it is made beside and renamed once every file is there and hashed.
 
     With `ranges` (models.integers) the products they cover are made in 8-bit integers, once parity holds without.
-    With `corrected` the bundle ranks its best leaves anew.
+    With `corrected` the bundle ranks its best leaves anew; with `votes` it has bootstrap heads.
     """
     staging = folder.with_name(folder.name + ".partial")
     shutil.rmtree(staging, ignore_errors=True)
@@ -60,6 +62,8 @@ def write_bundle(
         (staging / file).write_bytes(model.SerializeToString())
     if corrected:
         write_correction(staging, corrected)
+    if votes:
+        write_votes(staging, votes)
     np.savez(staging / contract.TABLES, allow_pickle=False, **tables(network, form))
     write_catalogue(staging / contract.CATALOGUE, network, listing)
     files = {path.name: sha256(path) for path in sorted(staging.iterdir())}
@@ -72,11 +76,12 @@ def write_bundle(
         depth=network.catalogue.depth,
         codebook=network.catalogue.codebook,
         items=network.catalogue.items,
-        parameters=_parameters(network, form) + (corrected.parameters() if corrected else 0),
+        parameters=_parameters(network, form) + sum(each.parameters() for each in (corrected, votes) if each),
         prm=form,
         scoring=scoring,
         exact=form == "inner",
         correction=corrected.shape() if corrected else None,
+        votes=votes.shape() if votes else None,
         precision="int8" if ranges else "float32",
         provenance=provenance,
         metrics=metrics,

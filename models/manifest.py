@@ -1,6 +1,7 @@
 """The bundle manifest: what a bundle is, how it was made, and the hash of every file (no torch)."""
 
 import hashlib
+from math import inf
 from pathlib import Path
 from typing import Any, Literal
 
@@ -100,6 +101,23 @@ class Correction(Strict):
     newest: int = Field(gt=0)
 
 
+class Votes(Strict):
+    """The bundle has `heads` bootstrap heads (contract.VOTES).
+
+    The softmax over all valid prefixes of a depth of the mean vote, divided by the depth's temperature, is a
+    probability.
+    """
+
+    heads: int = Field(gt=0)
+    temperature: tuple[float, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _warm(self) -> "Votes":
+        if not all(0 < each < inf for each in self.temperature):
+            raise ValueError("temperatures must be above 0")
+        return self
+
+
 class Manifest(Strict):
     """`manifest.json` of a bundle (design section 3)."""
 
@@ -117,10 +135,17 @@ class Manifest(Strict):
     auto: Walk | None = None
     exact: bool
     correction: Correction | None = None
+    votes: Votes | None = None
     precision: Literal["float32", "int8"] = "float32"
     provenance: Provenance
     metrics: dict[str, float]
     files: dict[str, str]
+
+    @model_validator(mode="after")
+    def _votes_fit(self) -> "Manifest":
+        if self.votes and (self.prm != "inner" or len(self.votes.temperature) != self.depth):
+            raise ValueError("votes need the inner form of the PRM, and a temperature for every depth")
+        return self
 
     @property
     def tag(self) -> str:

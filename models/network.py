@@ -11,6 +11,7 @@ from models.guiding import guide_loss
 from models.layers import causal_mask
 from models.prm import CrossPRM, InnerPRM, PrefixRows
 from models.prm_losses import check, cross_loss, inner_loss
+from models.progress import Alike
 from models.proposal import Proposal
 from models.recipe import NetworkRecipe, TrainingRecipe
 from models.softmax import Ragged, full_softmax_loss, ragged_softmax_loss
@@ -49,6 +50,7 @@ class Promise(nn.Module):
         large = [b for b, count in enumerate(self.catalogue.counts) if count > limit]
         self.proposals = {b: Proposal(self.catalogue, b) for b in large}
         check(self.training_recipe, bool(large))
+        self.alike = Alike.wanted(self.catalogue, self.training_recipe)
 
     def attach_cross(self) -> CrossPRM:
         """Give the network a cross-attention PRM. Beside an inner one it is trained afterwards (see CrossStage)."""

@@ -21,12 +21,14 @@ from models.evaluation.offered import DEFAULT_TIER, tier
 from models.listing import listing
 from models.manifest import UNFINISHED, Manifest, Provenance, Scoring, Walk
 from models.network import CrossStage, Promise
-from models.recipe import PrmForm, Recipe
+from models.recipe import PrmForm, Recipe, differing
 from models.runs import Run, RunError, Setting, claim
 from models.sasrec import SASRec
 from models.tokenizer import SemanticIds, item_vectors, tokenize
 from models.training import Progress, Trainer
 from models.two_stages import fit_inner
+from models.votes import fitting as voting
+from models.votes.bundled import Calibrated
 from models.walk import TUNED
 
 SELECTION_USERS = 6000
@@ -98,6 +100,19 @@ def fit_correction(run: Run, network: Promise) -> Correction | None:
     return fitted(network, run.dataset, split, recipe, file, seed, run.log)
 
 
+def fit_votes(run: Run, network: Promise, setting: Setting, like: Calibrated | None = None) -> Calibrated | None:
+    """Bootstrap heads on the network of a setting; None where the recipe has none.
+
+    `like`: the votes of setting A, whose temperatures those of setting B take: B trained on the validation items.
+    """
+    recipe = run.recipe.votes
+    if recipe is None or network.inner is None:
+        return None
+    file, seed = run.folder / "votes" / f"votes-{setting}.pt", run.recipe.training.seed
+    temperature = like.temperature if like else None
+    return voting.fitted(network, run.split(setting), recipe, file, seed, run.log, temperature)
+
+
 def build(run: Run) -> Path:
     """The whole recipe; returns the folder of the setting-B bundle, evaluated on its test items."""
     forms = run.recipe.network.prm
@@ -105,14 +120,16 @@ def build(run: Run) -> Path:
     rules: dict[PrmForm, Scoring | None] = dict.fromkeys(forms)
     settings: tuple[Setting, Setting] = ("A", "B")
     correction: Correction | None = None
+    votes: Calibrated | None = None
     for setting in settings:
         network, progress = fit(run, setting, until)
         assert isinstance(network, Promise)
         until = until or run.recipe.training.stop or progress.best_epoch
         if len(forms) > 1:
             fit_cross(run, setting, network)
+        votes = fit_votes(run, network, setting, votes)
         for form in forms:
-            rules[form] = _write(run, network, setting, form, until, rules[form], correction)
+            rules[form] = _write(run, network, setting, form, until, rules[form], correction, votes)
         # What the correction learns from are A's validation items, so only the bundle of B may have it.
         correction = fit_correction(run, network) if setting == "A" else correction
     return run.bundle("B", forms[0])
@@ -133,6 +150,7 @@ def _write(
     epochs: int,
     rule: Scoring | None,
     correction: Correction | None,
+    votes: Calibrated | None,
 ) -> Scoring:
     """Export one form; without a rule one is chosen on validation.
 
@@ -156,6 +174,7 @@ def _write(
         scoring=rule or Scoring(leaf=0.0, prefix=0.0),
         metrics={},
         corrected=_corrected(run, network, split, correction) if form == "inner" else None,
+        votes=votes if form == "inner" else None,
     )
     label = f"{setting}-{form}"
     rule = rule or _choose_rule(run, folder, label, split)
@@ -190,8 +209,10 @@ def _finished(folder: Path, wanted: Provenance) -> Manifest | None:
 
 
 def _comparable(provenance: Provenance) -> str:
+    """All but the forms of the PRM; of the recipe what is not by default, so that a choice added later changes none."""
     fields = provenance.model_dump(mode="json")
     fields["recipe"]["network"].pop("prm")
+    fields["recipe"] = differing(fields["recipe"], json.loads(json.dumps(Recipe().as_dict())))
     return json.dumps(fields, sort_keys=True)
 
 

@@ -8,6 +8,10 @@ PrmForm = Literal["inner", "cross"]
 Precision = Literal["auto", "float32", "bfloat16"]
 PrmLoss = Literal["softmax", "uniform", "generator", "listwise"]
 Stages = Literal["joint", "two"]
+Labels = Literal["prefix", "progress"]
+Graded = Literal["next", "similar"]
+Credit = Literal["value", "reward"]
+Labelled = Literal["all", "agreed", "matched"]
 
 
 class RecipeError(ValueError):
@@ -65,6 +69,9 @@ class TrainingRecipe:
 
     `prm_loss`: what the inner PRM learns from: the full softmax, InfoNCE against `negatives` uniform or generator-drawn
     prefixes, or whole lists as the beam leaves them (LIRE). `positives`: next items that count as right, discounted.
+    `labels`: progress = prefixes that keep the progress above `epsilon` (models.labels), of `positives` next items or
+    of the target and its `alike` nearest by text (`graded`), each worth its value or its rewards (`credit`).
+    `labelled`: which positions the PRM of the second stage learns from (models.consensus); `label_limit`: how many.
     `stages`: two = the PRM on a finished generator. `survival`: weight of the prefix loss (APAO's idea). `augment`:
     share of history items dropped. `averaged`: epochs at the end whose weights are averaged. `stop`: epochs run of
     the schedule's (0 = all, the best on validation selected).
@@ -85,6 +92,13 @@ class TrainingRecipe:
     prm_loss: PrmLoss = "softmax"
     positives: int = 1
     stages: Stages = "joint"
+    labels: Labels = "prefix"
+    graded: Graded = "next"
+    credit: Credit = "value"
+    epsilon: float = 0.8
+    alike: int = 8
+    labelled: Labelled = "all"
+    label_limit: int = 0
     survival: float = 0.0
     augment: float = 0.0
     averaged: int = 0
@@ -117,6 +131,25 @@ class CorrectionRecipe:
 
 
 @dataclass(frozen=True)
+class VotesRecipe:
+    """Bootstrap heads of the inner PRM and its predicted-interest query, fitted on the finished network.
+
+    A head moves the context by a map of `rank`; `share`: of a step's positions that each head sees; `positives`: next
+    items that the interest query predicts; `judged`: validation users whose items the temperatures are fitted to.
+    """
+
+    heads: int = 16
+    rank: int = 16
+    positives: int = 5
+    share: float = 0.0625
+    epochs: int = 2
+    users: int = 256
+    learning_rate: float = 1e-2
+    weight_decay: float = 0.01
+    judged: int = 4000
+
+
+@dataclass(frozen=True)
 class Recipe:
     """Everything that turns a dataset into a bundle; without `correction` leaves keep their inner product."""
 
@@ -125,14 +158,15 @@ class Recipe:
     network: NetworkRecipe = field(default_factory=NetworkRecipe)
     training: TrainingRecipe = field(default_factory=TrainingRecipe)
     correction: CorrectionRecipe | None = None
+    votes: VotesRecipe | None = None
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
     def choices(self) -> dict[str, Any]:
         """What differs from the default recipe, by section: a field added later leaves older work as it was."""
-        default = Recipe().as_dict()
-        return {key: _differing(value, default[key]) for key, value in self.as_dict().items() if value != default[key]}
+        found: dict[str, Any] = differing(self.as_dict(), Recipe().as_dict())
+        return found
 
     def with_training(self, **changes: Any) -> "Recipe":
         return replace(self, training=replace(self.training, **changes))
@@ -185,8 +219,8 @@ def forms(text: str) -> tuple[PrmForm, ...]:
 
 
 def _best() -> Recipe:
-    """What ships: the default network for the epochs that validation chose, and a correction of its best leaves."""
-    return Recipe("best", correction=CorrectionRecipe()).with_training(stop=14)
+    """What ships: the default network for the epochs that validation chose, a correction of its best leaves, votes."""
+    return Recipe("best", correction=CorrectionRecipe(), votes=VotesRecipe()).with_training(stop=14)
 
 
 def _study() -> Recipe:
@@ -195,10 +229,12 @@ def _study() -> Recipe:
     return small.with_training(epochs=8, stop=8, validate_every=8, precision="float32")
 
 
-def _differing(value: Any, default: Any) -> Any:
+def differing(value: Any, default: Any) -> Any:
+    """Of a tree of choices those that are not the default's; all of it where only one of the two is a tree."""
     if not isinstance(value, dict) or not isinstance(default, dict):
         return value
-    return {key: part for key, part in value.items() if part != default[key]}
+    parts = {key: differing(part, default.get(key)) for key, part in value.items() if part != default.get(key)}
+    return {key: part for key, part in parts.items() if part != {}}
 
 
 def _smoke() -> Recipe:

@@ -59,7 +59,7 @@ def claim(run: Run, stage: Path, setting: Setting, until: int | None = None) -> 
         RunError: resuming would mix two runs.
     """
     network = replace(run.recipe.network, prm=Recipe().network.prm)
-    recipe = replace(run.recipe, network=network, correction=None).choices()
+    recipe = replace(run.recipe, network=network, correction=None, votes=None).choices()
     made_of = {"data": run.dataset.digest, "rows": run.dataset.seed, "setting": setting, "until": until}
     wanted = json.loads(json.dumps(made_of | {"text": run.dataset.items.text is not None, "recipe": recipe}))
     note = stage / "made-of.json"

@@ -1,31 +1,34 @@
 """A batch of requests on the device thread: encode what no cache held, level 1 for all, a tier for each, the rest."""
 
+import logging
 import time
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from service import explain
+from service import outcomes
 from service.budget.controller import Controller, Signals
 from service.budget.cost import LEVEL1
 from service.budget.difficulty import Gauge
 from service.budget.ladder import AUTO, Choice, Ladder
+from service.encoding import Encoding
 from service.engine.bundle import Catalogue
 from service.engine.padding import newest_first, padded
-from service.engine.protocol import F16, F32, I32, Context, Engine, Extension
-from service.items import tokens
+from service.engine.protocol import F16, Context, Engine, Extension
+from service.outcomes import Listed
 from service.search import staged
 from service.search.guided import Found
 from service.search.plan import Plan
 from service.search.scanned import scan
-from service.search.spent import LevelSpent, spent
+from service.search.spent import spent
 from service.search.staged import FirstLevel
+from service.search.strategies.shelf import BEAM, GUIDED
 from service.search.trie import Trie
-from service.tasks import Encodings, Outcome, Reply, Scored, Task
+from service.tasks import Encodings, Outcome, Reply, Task
 
-NEWEST = 5  # events since the last visit, at most, over which a cached encoding is looked for
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,43 +53,13 @@ class Searcher:
         batch = _Batch(self, replies, backlog)
         batch.scan()
         batch.search()
+        batch.explain()
+        if batch.broken:
+            log.warning("items that broke rules were left out: %s", dict(batch.broken))
 
     def encode(self, tasks: Sequence[Task]) -> tuple[list[F16], dict[bytes, F16]]:
         """The encoding of every task, and those made just now; a history is encoded once however often it occurs."""
-        known = {task.key: task.memory for task in tasks if task.memory is not None}
-        for task in tasks:
-            if task.key not in known and (found := self.encodings.peek(task.key, self.encoder)) is not None:
-                known[task.key] = found
-        missing = {task.key: task.rows for task in tasks if task.key not in known}
-        fresh: dict[bytes, F16] = {}
-        if missing:
-            fresh = self._whole(missing) if self.extension is None else self._grown(missing, self.extension)
-            for key, memory in fresh.items():
-                self.encodings.keep(key, memory, self.encoder)
-        known |= fresh
-        return [known[task.key] for task in tasks], fresh
-
-    def _whole(self, missing: Mapping[bytes, I32]) -> dict[bytes, F16]:
-        """All of them in one batch."""
-        codes, items, lengths = zip(*(tokens(self.catalogue, rows) for rows in missing.values()), strict=True)
-        made = self.engine.encode(padded(codes), padded(items), np.concatenate(lengths))
-        return {key: made[at, : len(rows)].copy() for at, (key, rows) in enumerate(missing.items())}
-
-    def _grown(self, missing: Mapping[bytes, I32], extension: Extension) -> dict[bytes, F16]:
-        """One by one, over the cached encoding of all but the newest items where there is one."""
-        made = {}
-        for key, rows in missing.items():
-            codes, items, _ = (part[0] for part in tokens(self.catalogue, rows))
-            made[key] = extension.encode(codes, items, self._before(codes, items))
-        return made
-
-    def _before(self, codes: I32, items: I32) -> F16 | None:
-        """What memory has of this history as it was at the last visit."""
-        for end in range(len(items) - 1, max(0, len(items) - 1 - NEWEST), -1):
-            found = self.encodings.peek(self.encodings.key(self.encoder, codes[:end], items[:end]), self.encoder)
-            if found is not None:
-                return found
-        return None
+        return Encoding(self.engine, self.catalogue, self.encodings, self.encoder, self.extension)(tasks)
 
 
 class _Batch:
@@ -95,6 +68,8 @@ class _Batch:
     def __init__(self, searcher: Searcher, replies: Sequence[Reply], backlog: int) -> None:
         self.searcher, self.replies, self.backlog = searcher, replies, backlog
         self.tasks = [reply.job for reply in replies]
+        self.unexplained: list[tuple[int, Found, int, Outcome]] = []
+        self.broken: Counter[str] = Counter()
         started = time.perf_counter()
         memories, self.fresh = searcher.encode(self.tasks)
         if searcher.extension is not None:
@@ -123,8 +98,10 @@ class _Batch:
             raise RuntimeError("the ladder offered an exact tier over an engine that cannot scan")
         seconds = {"prune": time.perf_counter() - started}
         for at, row in enumerate(rows):
-            k = self.tasks[row].k
-            self._deliver(row, self._scanned(scanned[0][at, :k], scanned[1][at, :k]), self.tasks[row].choice, seconds)
+            task = self.tasks[row]
+            assert task.choice is not None
+            listed = outcomes.scanned(self.searcher.trie, task, scanned[0][at], scanned[1][at])
+            self.replies[row].deliver(self._outcome(row, listed, task.choice, seconds))
 
     def search(self) -> None:
         """Everyone else: level 1 together, then one group per plan, the cheapest first."""
@@ -137,7 +114,7 @@ class _Batch:
         first = staged.first_level(searcher.engine, context, width, use_prm, clock)
         if use_prm:  # as it was when it was calibrated
             searcher.controller.observe(LEVEL1, 0, len(rows), first.expand_s + first.prune_s)
-        choices = self._choices(rows, first)
+        choices = self._routed(first, self._choices(rows, first))
         groups: dict[Plan, list[int]] = defaultdict(list)
         for at, choice in enumerate(choices):
             assert choice.plan is not None
@@ -156,6 +133,15 @@ class _Batch:
             self.tasks[row].choice or self._decide(self.tasks[row], hard.get(at), undecided, now)
             for at, row in enumerate(rows)
         ]
+
+    def _routed(self, first: FirstLevel, choices: list[Choice]) -> list[Choice]:
+        """The same, but the cheap way for those that a route sends there."""
+        for routing in {choice.plan.routing for choice in choices if choice.plan and choice.plan.routing}:
+            dear = routing.dear(first, self.searcher.trie.code[first.children.node.numpy()])
+            for at, choice in enumerate(choices):
+                if choice.plan and choice.plan.routing == routing and not dear[at]:
+                    choices[at] = choice.taking(routing.cheap)
+        return choices
 
     def _difficulty(self, rows: list[int], first: FirstLevel) -> dict[int, float]:
         """By place in the batch, of those the budget decides for. A plain beam has no rewards to tell it by."""
@@ -191,8 +177,8 @@ class _Batch:
         for done, found in staged.descend(searcher.engine, context, group, deadlines, time.perf_counter):
             self._found(rows, done, found, choices)
             on_time &= not found.degraded
-        own = [at for at in members if self.tasks[rows[at]].strategy != "beam"]
-        if on_time and own:  # a plain beam is not what its tier was calibrated with
+        own = [at for at in members if self.tasks[rows[at]].strategy == GUIDED]
+        if on_time and own:  # another strategy is not what its tier was calibrated with
             choice, seconds = choices[own[0]], time.perf_counter() - started
             searcher.controller.observe(choice.tier, choice.k_plus, len(members), seconds)
 
@@ -205,44 +191,26 @@ class _Batch:
         }
         for at, member in enumerate(done):
             row, task = rows[member], self.tasks[rows[member]]
-            why = explain.Explanation(found, self.searcher.trie, at) if task.explain else None
-            items = self._items(found, at, task.k, why)
-            trace = why.levels() if why else None
+            listed = outcomes.searched(self.searcher.trie, task, found, at, levels[at])
             stages = seconds | {"items": time.perf_counter() - started}
-            self._deliver(row, items, choices[member], stages, levels[at], found.degraded, trace)
+            outcome = self._outcome(row, listed, choices[member], stages)
+            if task.explain:
+                self.unexplained.append((row, found, at, outcome))
+            else:
+                self.replies[row].deliver(outcome)
 
-    def _items(self, found: Found, at: int, k: int, why: explain.Explanation | None) -> tuple[Scored, ...]:
-        legal = np.isfinite(found.log_prob[at, :k])
-        leaves = found.node[at, :k][legal]
-        columns = (
-            self.searcher.trie.rows(leaves).tolist(),
-            found.score[at, :k][legal].tolist(),
-            found.log_prob[at, :k][legal].tolist(),
-            [None] * len(leaves) if found.reward is None else found.reward[at, :k][legal].tolist(),
-            why.paths(leaves) if why else [None] * len(leaves),
-        )
-        return tuple(Scored(*values) for values in zip(*columns, strict=True))
+    def explain(self) -> None:
+        """Those who asked for it, after everyone else has an answer, and apart from what the budget measures."""
+        engine, catalogue = self.searcher.engine, self.searcher.catalogue
+        for row, found, at, outcome in self.unexplained:
+            own, task = engine.take(self.context, [row]), self.tasks[row]
+            told = outcomes.explained(engine, catalogue, own, task, found, at, outcome, time.perf_counter)
+            self.replies[row].deliver(told)
 
-    def _scanned(self, nodes: I32, rewards: F32) -> tuple[Scored, ...]:
-        legal = np.isfinite(rewards)
-        pairs = zip(self.searcher.trie.rows(nodes[legal]).tolist(), rewards[legal].tolist(), strict=True)
-        return tuple(Scored(row, reward, None, reward) for row, reward in pairs)
-
-    def _deliver(
-        self,
-        row: int,
-        items: tuple[Scored, ...],
-        choice: Choice | None,
-        seconds: dict[str, float],
-        levels: tuple[LevelSpent, ...] = (),
-        degraded: bool = False,
-        trace: tuple[explain.LevelTrace, ...] | None = None,
-    ) -> None:
-        assert choice is not None
+    def _outcome(self, row: int, listed: Listed, choice: Choice, seconds: dict[str, float]) -> Outcome:
+        self.broken.update(listed.broken)
         memory = self.fresh.get(self.tasks[row].key)
-        stages = self.seconds | seconds
-        size = len(self.replies)
-        self.replies[row].deliver(Outcome(items, choice, memory, stages, size, levels, degraded, trace))
+        return listed.outcome(self.tasks[row], choice, memory, self.seconds | seconds, len(self.replies))
 
     def _may_prune(self, task: Task) -> bool:
-        return task.strategy != "beam" and (task.choice is None or bool(task.choice.plan and task.choice.plan.use_prm))
+        return task.strategy != BEAM and (task.choice is None or bool(task.choice.plan and task.choice.plan.use_prm))

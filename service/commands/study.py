@@ -1,4 +1,4 @@
-"""promise study: ideas about training compared with each other, an arm each, on validation users."""
+"""promise study: ideas compared with each other, most of them an arm each, on validation users."""
 
 import json
 import sys
@@ -22,7 +22,7 @@ WIDE = 240  # columns where there is no terminal to ask
 
 @app.command()
 def study(
-    name: Annotated[str, typer.Argument(help="Which study: prm, tokens or cold.")],
+    name: Annotated[str, typer.Argument(help="Which study: prm, tokens, labels, cold or votes.")],
     dataset: Annotated[str, typer.Option(help="Dataset the arms are trained on.")] = "beauty",
     data_dir: DataDir = DEFAULT_DATA,
     out: Annotated[Path, typer.Option(help="Folder of all studies; what it holds is not done again.")] = Path(
@@ -30,6 +30,9 @@ def study(
     ),
     arms: Annotated[str, typer.Option(help="Arms to run and show, comma separated; default: all.")] = "",
     users: Annotated[int, typer.Option(help="Validation users judged, a seeded sample; 0 = all.")] = 0,
+    trained: Annotated[
+        Path, typer.Option(help="Finished run whose network gets votes; for the study of that name.")
+    ] = Path("runs/best/beauty-0"),
     threads: Annotated[int, typer.Option(help="CPU threads; 0 = all.")] = 1,
     markdown: Annotated[Path | None, typer.Option(help="Write the table into this file's section.")] = None,
     section: Annotated[str, typer.Option(help="Name of the section; default: study-<name>.")] = "",
@@ -39,13 +42,16 @@ def study(
     from models import report
     from models import study as studies
     from models.data import load
-    from models.study.known import COLD, arms_of
+    from models.study.known import COLD, VOTES, arms_of
     from models.training import use_threads
 
     use_threads(threads)
     section = section or f"study-{name}"
     if name == COLD:
         _cold(load(dataset, data_dir), out, markdown, section)
+        return
+    if name == VOTES:
+        _votes(load(dataset, data_dir), trained, out, users, markdown, section)
         return
     wanted, only = arms_of(name), [part.strip() for part in arms.split(",") if part.strip()]
     found = studies.study(name, wanted, load(dataset, data_dir), out, _say(), users=users, only=only)
@@ -65,6 +71,17 @@ def _cold(dataset: "Dataset", out: Path, markdown: Path | None, section: str) ->
     from models.study import cold
 
     page = cold.page(cold.run(dataset, out, _say()))
+    if markdown:
+        report.write_section(markdown, section, page)
+    typer.echo(page)
+
+
+def _votes(dataset: "Dataset", trained: Path, out: Path, users: int, markdown: Path | None, section: str) -> None:
+    """The study of votes, which looks at one finished network."""
+    from models import report
+    from models.votes import study, tables
+
+    page = tables.page(study.run(dataset, trained, out / study.NAME / trained.name, _say(), users))
     if markdown:
         report.write_section(markdown, section, page)
     typer.echo(page)

@@ -146,8 +146,8 @@ def read_manifest(path: Path) -> Manifest:
 
 def verify_files(path: Path, manifest: Manifest) -> None:
     """Every file the contract needs is listed, and every listed file has the bytes the manifest was written for."""
-    corrected = manifest.correction is not None
-    graphs = contract.graphs(manifest.dims.decoder_layers, manifest.depth, manifest.prm, corrected)
+    corrected, voted = manifest.correction is not None, manifest.votes is not None
+    graphs = contract.graphs(manifest.dims.decoder_layers, manifest.depth, manifest.prm, corrected, voted)
     needed = [*(graph.file for graph in graphs), contract.TABLES, contract.CATALOGUE]
     needed += [contract.RELATIONS] if corrected else []
     for name in sorted({*needed, *manifest.files}):

@@ -19,12 +19,13 @@ from service.engine.extension import GraphExtension
 from service.engine.held import constants
 from service.engine.masks import masks, slots
 from service.engine.opened import Opened, last_of, mask_of
-from service.engine.protocol import F16, F32, I32, Beams, Context, HostTensor, Pruned, Tensor
+from service.engine.protocol import F16, F32, I32, Beams, Context, HostTensor, Pruned, Tensor, Voted
 from service.engine.sessions import Device, Graph, open_sessions, put, signatures
+from service.engine.voting import GraphVotes
 from service.search import choosing
 from service.search.legality import Banned
 
-OPTIONAL = (contract.SCAN.file, contract.EXTEND.file, contract.CORRECTION.file)
+OPTIONAL = (contract.SCAN.file, contract.EXTEND.file, contract.CORRECTION.file, contract.VOTES.file)
 
 
 class OnnxEngine:
@@ -71,6 +72,8 @@ class OnnxEngine:
         self.pool, shape = manifest.correction.pool if manifest.correction else 0, manifest.correction
         again = self._graphs.get(contract.CORRECTION.file)
         self._correction = GraphCorrection(again, shape, self._put) if again and shape else None
+        heads = self._graphs.get(contract.VOTES.file)
+        self.voters, self._votes = manifest.votes.heads if manifest.votes else 0, GraphVotes(heads) if heads else None
         longer, dims = self._graphs.get(contract.EXTEND.file), manifest.dims
         self.extension = GraphExtension(longer, self._put, dims.encoder_layers, dims.width) if longer else None
 
@@ -159,6 +162,14 @@ class OnnxEngine:
             raise ValueError(f"{self.model_version} has no correction")
         count = min(k_keep, leaves.kept.width)
         return self._correction(context, leaves, count, self._small(count, "int64", True))
+
+    def vote(self, context: Context, children: Beams, level: int) -> Voted:
+        """What the bootstrap heads and the interest query say of children; only where the bundle has them."""
+        if self._votes is None:
+            raise ValueError(f"{self.model_version} has no votes")
+        opened = self.open(context)
+        state = {**opened.prm[level], "level": self._small(level, "int64", False)}
+        return self._votes((opened, level), state, self._device(children.node))
 
     def scan(self, context: Context, k: int) -> tuple[I32, F32] | None:
         """Exact ranking of all leaves: nodes int32 and rewards [B,k]; None where the PRM's form forbids it."""

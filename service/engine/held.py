@@ -18,6 +18,7 @@ def constants(bundle: Bundle, put: Callable[[NDArray[Any]], Any]) -> dict[str, d
     manifest, tables, trie = bundle.manifest, bundle.tables, bundle.trie
     first = slice(1, int(trie.level_start[2]))
     item_rows = {"item_rows": put(tables.item_rows)}
+    reward_rows = {"rows": put(tables.rows), "row": put(tables.row)}
     held: dict[str, dict[str, Any]] = {
         contract.ENCODER.file: item_rows,
         contract.EXTEND.file: item_rows,
@@ -25,7 +26,8 @@ def constants(bundle: Bundle, put: Callable[[NDArray[Any]], Any]) -> dict[str, d
             "first_rows": put(tables.rows[tables.row[first]].astype(np.float32)),
             "first_code": put(trie.code[first]),
         },
-        contract.PRM.file: {"rows": put(tables.rows), "row": put(tables.row)},
+        contract.PRM.file: reward_rows,
+        contract.VOTES.file: reward_rows,
         contract.SCAN.file: {name: put(array) for name, array in _leaves(bundle).items()},
     }
     if manifest.correction:

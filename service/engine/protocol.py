@@ -134,7 +134,7 @@ class Engine(Protocol):
         ...
 
     def vote(self, context: Context, children: Beams, level: int) -> Voted:
-        """What the bootstrap heads and the interest query say of children at `level`, on the host; `voters` > 0 only."""
+        """What bootstrap heads and interest query say of children at `level`, on the host; only where `voters` > 0."""
         ...
 
     def scan(self, context: Context, k: int) -> tuple[I32, F32] | None:

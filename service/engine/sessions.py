@@ -47,7 +47,8 @@ def choose_device(wanted: Device) -> Chosen:
 def signatures(manifest: Manifest) -> tuple[GraphSignature, ...]:
     """The graphs of a bundle, as its sizes and its form of the PRM make them."""
     dims = manifest.dims
-    graphs = contract.graphs(dims.decoder_layers, manifest.depth, manifest.prm, manifest.correction is not None)
+    more = manifest.correction is not None, manifest.votes is not None
+    graphs = contract.graphs(dims.decoder_layers, manifest.depth, manifest.prm, *more)
     return (*graphs, contract.extend(dims.encoder_layers)) if contract.EXTEND.file in manifest.files else graphs
 
 

@@ -20,16 +20,17 @@ LEAVES = ("service.errors", "service.engine.protocol", "service.engine.ticket", 
 TOOLS = ("service.search", "service.budget", "service.experiments", "service.cache", "service.engine.bundle")
 STORES = ("service.histories", "service.experiments", "service.cache", "service.engine.batcher")
 SERVED = ("service.served", "service.bundles", "service.filters", "service.engine.revision")
-DEVICE = ("service.engine.padding", "service.searcher", "service.tasks", "service.items", "service.explain")
+TASKS = ("service.engine.padding", "service.engine.bundle", "service.tasks", "service.items", "service.explain")
+DEVICE = (*TASKS, "service.searcher", "service.encoding", "service.outcomes")
 USE_CASE = (*SERVED, *DEVICE, "service.recommender")
 OPEN = ("service.observability", "service.settings", "service.stores", "service.loading", "service.warmup")
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "service": (),
     "service.errors": (),
     "service.settings": ("service.errors",),
-    "service.engine.protocol": ("models.contract", "service.search.legality"),
+    "service.engine.protocol": ("models.contract", "service.search.legality", "service.search.csr"),
     "service.search": (*LEAVES, "service.search"),
-    "service.budget": (*LEAVES, "service.budget", "service.search.plan"),
+    "service.budget": (*LEAVES, "service.budget", "service.search.plan", "service.search.strategies"),
     "service.experiments": (*LEAVES, "service.experiments", "service.cache.remote"),
     "service.cache": (*LEAVES, "service.cache"),
     "service.histories": (*LEAVES, "service.histories", "service.cache.remote"),
@@ -40,8 +41,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "service.explain": (*LEAVES, "service.search"),
     "service.items": ("service.engine.bundle",),
     "service.filters": (*LEAVES, "service.search.trie", "service.engine.bundle"),
+    "service.encoding": (*LEAVES, *TASKS),
+    "service.outcomes": (*LEAVES, *TASKS, "service.search"),
     "service.tasks": (*LEAVES, "service.search", "service.budget", "service.explain"),
-    "service.searcher": (*LEAVES, "service.search", "service.budget", "service.engine.bundle", *DEVICE),
+    "service.searcher": (*LEAVES, "service.search", "service.budget", *DEVICE),
     "service.served": (*LEAVES, *TOOLS, "service.searcher"),
     "service.bundles": (*LEAVES, *TOOLS, "service.served", "service.engine.revision"),
     "service.warmup": (*LEAVES, *TOOLS, *DEVICE, "service.served"),
@@ -51,8 +54,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "service.loading": (*LEAVES, *TOOLS, *USE_CASE, "service.settings", "service.engine", "models.manifest"),
     "service.runtime": (*LEAVES, *TOOLS, *STORES, *USE_CASE, *OPEN, "service.engine"),
     "service.app": (*LEAVES, "service.api", "service.runtime"),
-    "service.__main__": ("service",),
-    "service.cli": ("service",),
+    **dict.fromkeys(("service.__main__", "service.cli"), ("service",)),
     "service.commands": ("service", "models", "loadtest.bench"),
     "models": ("models",),
     "models.contract": (),
@@ -242,8 +244,6 @@ def test_a_forbidden_import_is_found(
 
 def test_the_command_line_may_import_lazily(tmp_path: Path) -> None:
     (tmp_path / "service").mkdir()
-    source = (
-        "def f():\n    from models.training import train\n    import pyarrow\nif TYPE_CHECKING:\n    import models.data"
-    )
+    source = "def f():\n    from models.training import train\n    import pyarrow\nif TYPE_CHECKING:\n    import models"
     (tmp_path / "service/cli.py").write_text(source)
     assert not heavy(read(tmp_path), ("pyarrow", "torch"))

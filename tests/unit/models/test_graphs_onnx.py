@@ -10,6 +10,7 @@ import onnx
 import pytest
 import torch
 from made_corrected import RECIPE, made_correction
+from made_voted import made_votes
 from onnx import numpy_helper
 from tiny import BUNDLE_ITEMS, DEPTH, SIZES, TRAINING, Bundles, made_network
 
@@ -18,6 +19,7 @@ from models.contract import Form
 from models.graphs import blocks
 from models.graphs.correction import correction_graph
 from models.graphs.generator import DENSE, generator_graph
+from models.graphs.votes import votes_graph
 from models.layers import layers_of
 from models.network import Promise
 from models.parity import ParityError, check_parity
@@ -33,6 +35,7 @@ MOST_NODES = {
     "scan.onnx": 29,
 }
 MOST_OF_A_CORRECTION = 107  # it runs once a request, over a pool of leaves
+MOST_OF_VOTES = 14  # they are only given where a strategy asks
 
 
 def network_of(items: int = 30, depth: int = 3, **sizes: object) -> Promise:
@@ -148,10 +151,16 @@ def test_nobody_adds_nodes_to_a_correction_unseen(sizes: dict[str, int]) -> None
     assert len(graph.graph.node) <= MOST_OF_A_CORRECTION
 
 
+@pytest.mark.parametrize("depth", [1, DEPTH])
+def test_nobody_adds_nodes_to_votes_unseen(depth: int) -> None:
+    with torch.no_grad():
+        assert len(votes_graph(made_votes(depth=depth).model).graph.node) <= MOST_OF_VOTES
+
+
 def test_the_bounds_are_those_of_all_graphs(bundles: Bundles) -> None:
     assert {path.name for path in bundles.inner.glob("*.onnx")} == set(MOST_NODES)
-    every = {graph.file for graph in contract.graphs(SIZES.decoder_layers, DEPTH, "inner", corrected=True)}
-    assert every == {*MOST_NODES, contract.CORRECTION.file}
+    graphs = contract.graphs(SIZES.decoder_layers, DEPTH, "inner", corrected=True, voted=True)
+    assert {graph.file for graph in graphs} == {*MOST_NODES, contract.CORRECTION.file, contract.VOTES.file}
     assert bundles.network.catalogue.items == BUNDLE_ITEMS
 
 
@@ -164,6 +173,8 @@ def test_constants_are_kept_once_and_all_are_used(bundles: Bundles) -> None:
     corrected = made_correction(BUNDLE_ITEMS)
     models = {path.name: onnx.load(path) for path in sorted(bundles.inner.glob("*.onnx"))}
     models[contract.CORRECTION.file] = correction_graph(corrected.model, corrected.relations.groups)
+    with torch.no_grad():
+        models[contract.VOTES.file] = votes_graph(made_votes().model)
     for name, model in models.items():
         constants = list(initializers(model))
         assert len(constants) == len(set(constants)), name

@@ -52,7 +52,7 @@ def test_describe_prints_the_manifest(folder: Path) -> None:
     as_json = CliRunner().invoke(cli.app, ["bundle", "describe", str(folder), "--json"])
     shown = json.loads(as_json.output)
     assert shown["provenance"].pop("shuffled") is None
-    assert shown == MANIFEST | {"auto": None, "correction": None, "precision": "float32"}
+    assert shown == MANIFEST | {"auto": None, "correction": None, "votes": None, "precision": "float32"}
     table = CliRunner().invoke(cli.app, ["bundle", "describe", str(folder)])
     assert "metrics.recall@10" in table.output
     assert "dims.width" in table.output

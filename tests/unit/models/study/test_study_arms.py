@@ -26,5 +26,5 @@ def test_the_two_by_two_is_judged_by_both_rules() -> None:
 
 
 def test_an_unknown_study_is_named_with_those_there_are() -> None:
-    with pytest.raises(StudyError, match="prm, tokens, cold are known"):
+    with pytest.raises(StudyError, match="prm, tokens, labels, cold, votes are known"):
         arms_of("prn")

@@ -12,6 +12,7 @@ import pytest
 import torch
 from cuda_kernels import FUSED, HOST_INPUTS, KERNELS, ON_HOST, OPSET
 from made_corrected import made_correction
+from made_voted import made_votes
 from onnx import NodeProto, TensorProto, helper
 from tiny import SIZES, Bundles, made_network
 
@@ -21,6 +22,7 @@ from models.graphs import builder
 from models.graphs.correction import correction_graph
 from models.graphs.extend import extend_graph
 from models.graphs.generator import generator_graph
+from models.graphs.votes import votes_graph
 from service.engine.bundle import read_manifest
 from service.engine.sessions import signatures
 
@@ -108,6 +110,7 @@ def models(bundles: Bundles) -> dict[str, onnx.ModelProto]:
     with torch.no_grad():
         found["gathered"] = generator_graph(network, 2, gathered=True)
         found["extend"] = extend_graph(network)
+        found["votes"] = votes_graph(made_votes().model)
         corrected = made_correction(30)
         found["correction"] = correction_graph(corrected.model, corrected.relations.groups)
     return found

@@ -13,6 +13,7 @@ from models import contract
 from models.network import Promise
 from service.cache.encodings import EncodingCache
 from service.cache.memory import MemoryCache
+from service.encoding import NEWEST
 from service.engine import bundle as on_disk
 from service.engine.extension import GraphExtension
 from service.engine.graphs import OnnxEngine
@@ -21,7 +22,6 @@ from service.items import resolve, tokens
 from service.loading import Loader, load_model
 from service.search.guided import Deadline
 from service.search.trie import banned
-from service.searcher import NEWEST
 from service.served import Served
 from service.settings import Settings
 from service.tasks import Task
