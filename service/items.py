@@ -47,6 +47,13 @@ def tokens(catalogue: Catalogue, rows: I32) -> tuple[I32, I32, I32]:
     return catalogue.sids[rows - 1][None], items[None], np.array([len(rows)], np.int32)
 
 
+def read_of(catalogue: Catalogue, history: History) -> tuple[I32, I32]:
+    """What the encoder reads of a history, codes [T,d] and items [T], as `tokens` says it; every request pays this."""
+    rows = history.rows
+    learned = max(history.seen) <= catalogue.learned
+    return catalogue.sids.take(rows - 1, 0), rows if learned else np.where(rows > catalogue.learned, np.int32(0), rows)
+
+
 def popular(
     catalogue: Catalogue, excluded: Collection[int], k: int, allowed_rows: NDArray[np.bool_] | None = None
 ) -> list[int]:

@@ -7,10 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from service.budget.ladder import Choice
 from service.engine.bundle import Catalogue
 from service.engine.padding import newest_first, padded
-from service.engine.protocol import F16, F32, I32, Context, Engine
+from service.engine.protocol import F32, I32, Context, Engine
 from service.explain import Explanation
 from service.items import tokens
 from service.search.evidence import evidence
@@ -18,7 +17,7 @@ from service.search.guided import Found
 from service.search.legality import NONE, Banned
 from service.search.spent import LevelSpent
 from service.search.trie import Trie
-from service.search.verification import checks, verify
+from service.search.verification import Check, checks, verify
 from service.tasks import Outcome, Scored, Task
 
 Bools = NDArray[np.bool_]
@@ -32,12 +31,9 @@ class Listed(NamedTuple):
     spent: tuple[LevelSpent, ...] = ()
     degraded: bool = False
 
-    def outcome(self, task: Task, choice: Choice, memory: F16 | None, seconds: dict[str, float], batch: int) -> Outcome:
-        """Not explained yet, but for the rules that were tried."""
-        items, broken = self.items, self.broken
-        tried = checks(len(items) + sum(broken.values()), broken) if task.explain else None
-        spent, late = self.spent, self.degraded
-        return Outcome(items, choice, memory, seconds, batch, spent, late, broken=broken, checks=tried)
+    def checks(self) -> tuple[Check, ...]:
+        """Rule by rule, on how many items it was tried and how many broke it."""
+        return checks(len(self.items) + sum(self.broken.values()), self.broken)
 
 
 def searched(trie: Trie, task: Task, found: Found, at: int, spent: tuple[LevelSpent, ...]) -> Listed:

@@ -1,17 +1,15 @@
 """The use case: one request from validated ask to answer (design section 1)."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
-
-import numpy as np
 
 from service.budget.ladder import AUTO, EXACT, Choice
 from service.bundles import Bundles
 from service.cache.encodings import CacheResult, CacheTier, EncodingCache, Looked
 from service.engine.batcher import Batcher
-from service.engine.bundle import Catalogue
-from service.engine.protocol import F16, I32, Bool
+from service.engine.protocol import F16, Bool
 from service.engine.ticket import ClosedError, Done, ExpiredError
 from service.errors import StoreUnavailableError, UnavailableError
 from service.experiments.assignment import Assignments
@@ -19,12 +17,13 @@ from service.experiments.config import Overrides
 from service.explain import LevelTrace
 from service.filters import Filter, allowed_rows
 from service.histories.protocol import HistoryStore
-from service.items import History, popular, resolve, rows_of
+from service.items import History, popular, read_of, resolve, rows_of
 from service.search.guided import Deadline
 from service.search.legality import banned
 from service.search.plan import Rule
 from service.search.spent import LevelSpent
 from service.search.strategies.shelf import GUIDED
+from service.search.verification import Check
 from service.served import Served
 from service.tasks import Outcome, Scored, Task
 
@@ -67,6 +66,8 @@ class Answer:
     spent: tuple[LevelSpent, ...] = ()
     batch: int = 0
     levels: tuple[LevelTrace, ...] | None = None
+    broken: Mapping[str, int] = field(default_factory=dict)
+    checks: tuple[Check, ...] | None = None
 
 
 class Exposer(Protocol):
@@ -149,6 +150,8 @@ class _Case:
             spent=found.spent,
             batch=found.batch,
             levels=found.levels,
+            broken=found.broken,
+            checks=found.checks,
         )
 
 
@@ -185,7 +188,7 @@ class Recommender:
 
     async def _search(self, case: _Case, deadline: Deadline) -> Answer:
         served, started = case.served, time.perf_counter()
-        key = self.cache.key(served.encoder, *_encoded(served.catalogue, case.history))
+        key = self.cache.key(served.encoder, *read_of(served.catalogue, case.history))
         looked = await self.cache.get(key, served.encoder)
         cache_s = time.perf_counter() - started
         try:
@@ -237,10 +240,3 @@ class Recommender:
         choice, closed = answer.choice, frozenset(name for name, by_caller in given.items() if by_caller)
         degraded = answer.degraded is not None
         self.exposer.expose(assignments, closed, ask.user_id, request_id, choice.tier, choice.reason, degraded)
-
-
-def _encoded(catalogue: Catalogue, history: History) -> tuple[I32, I32]:
-    """What the encoder reads of a history, codes [T,d] and items [T], as service.items.tokens says it."""
-    rows = history.rows
-    learned = max(history.seen) <= catalogue.learned
-    return catalogue.sids.take(rows - 1, 0), rows if learned else np.where(rows > catalogue.learned, np.int32(0), rows)

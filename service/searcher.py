@@ -209,8 +209,10 @@ class _Batch:
 
     def _outcome(self, row: int, listed: Listed, choice: Choice, seconds: dict[str, float]) -> Outcome:
         self.broken.update(listed.broken)
-        memory = self.fresh.get(self.tasks[row].key)
-        return listed.outcome(self.tasks[row], choice, memory, self.seconds | seconds, len(self.replies))
+        (items, broken, levels, late), task, size = listed, self.tasks[row], len(self.replies)
+        memory, stages = self.fresh.get(task.key), self.seconds | seconds
+        tried = listed.checks() if task.explain else None
+        return Outcome(items, choice, memory, stages, size, levels, late, broken=broken, checks=tried)
 
     def _may_prune(self, task: Task) -> bool:
         return task.strategy != BEAM and (task.choice is None or bool(task.choice.plan and task.choice.plan.use_prm))

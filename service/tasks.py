@@ -1,15 +1,17 @@
 """One request on its way over the device thread: what goes in, what comes out."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from service.budget.ladder import Choice, Strategy
+from service.budget.ladder import Choice
 from service.engine.protocol import F16, I32
 from service.explain import LevelTrace, PathStep
 from service.search.guided import Deadline
 from service.search.legality import Banned
 from service.search.plan import Rule
 from service.search.spent import LevelSpent
+from service.search.verification import Check
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Task:
     banned: Banned
     k: int
     choice: Choice | None
-    strategy: Strategy
+    strategy: str
     rule: Rule | None
     lowest: str | None
     highest: str | None
@@ -47,7 +49,9 @@ class Scored(NamedTuple):
 class Outcome:
     """Rows best first, what was chosen and spent, seconds per stage (of the whole batch: it is what one waited for).
 
-    `memory` [T,D] only where it was encoded just now. An exact scan is the PRM's work and counts as `prune`.
+    `memory` [T,D] only where it was encoded just now. An exact scan is the PRM's work and counts as `prune`, what an
+    explanation takes as `items`. `broken`: items that were left out, by the rule they broke. levels and checks only
+    where an explanation was asked for, `levels` of a search.
     """
 
     items: tuple[Scored, ...]
@@ -58,6 +62,8 @@ class Outcome:
     spent: tuple[LevelSpent, ...] = ()
     degraded: bool = False
     levels: tuple[LevelTrace, ...] | None = None
+    broken: Mapping[str, int] = field(default_factory=dict)
+    checks: tuple[Check, ...] | None = None
 
 
 class Reply(Protocol):

@@ -12,12 +12,12 @@ from service.tasks import Scored
 
 
 def present(answer: Answer, assignments: Assignments, token: str, context: RequestContext) -> dict[str, Any]:
-    """The body of a RecommendResponse; `search` and `trace` are there only if the request was explained.
+    """The body of a RecommendResponse; `search`, `checks` and `trace` are there only if the request was explained.
 
     No model is made of it: that would cost a thousand items as much time as a search.
     """
     choice, history, served = answer.choice, answer.history, answer.served
-    body = {
+    body: dict[str, Any] = {
         "request_id": context.request_id,
         "items": _items(answer.items, served.catalogue),
         "budget": {
@@ -26,6 +26,7 @@ def present(answer: Answer, assignments: Assignments, token: str, context: Reque
             "k_keep": choice.k_keep,
             "k_plus": choice.k_plus,
             "reason": choice.reason,
+            "strategy": choice.strategy,
         },
         "experiment": _bucket(assignments.primary),
         "experiments": [_bucket(assigned) for assigned in assignments.all],
@@ -42,7 +43,11 @@ def present(answer: Answer, assignments: Assignments, token: str, context: Reque
         "degraded": answer.degraded is not None,
         "timings_ms": timings_ms(answer, context),
     }
-    return body if answer.levels is None else body | {"search": {"levels": answer.levels}}
+    if answer.levels is not None:
+        body["search"] = {"levels": answer.levels}
+    if answer.checks is not None:
+        body["checks"] = answer.checks
+    return body
 
 
 def timings_ms(answer: Answer, context: RequestContext) -> dict[str, float]:

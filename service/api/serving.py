@@ -77,5 +77,6 @@ def _record(answer: Answer, state: State, context: RequestContext) -> None:
     meter.served(context.bucket, choice.tier, choice.reason, choice.strategy, answer.degraded)
     meter.looked_up(answer.cache, answer.cache_tier)
     meter.searched(answer.seconds)
+    meter.left_out(answer.broken)
     for spent in answer.spent:
         meter.level(spent.level, spent.expanded, spent.kept, spent.rescued, spent.entropy)

@@ -13,7 +13,7 @@ Json = Annotated[bool, typer.Option("--json", help="Standard output holds one JS
 
 def add_to(app: typer.Typer) -> None:
     """Make these programs sub-commands of `app`."""
-    for command in (peers, engine, scale, histories, gpu):
+    for command in (peers, engine, scale, histories, gpu, explain):
         app.command()(command)
 
 
@@ -68,6 +68,23 @@ def engine(
     from loadtest.bench.engine import run_engine
 
     run_engine(bundle, size, history, rounds, calls, prm=prm, profile=profile, json_output=as_json)
+
+
+def explain(
+    bundle: Annotated[Path, typer.Option(help="Bundle folder.")] = SHIPPED_BUNDLE,
+    data_dir: Annotated[Path | None, typer.Option(help="Test users of the data; absent: made histories.")] = None,
+    requests: Annotated[int, typer.Option(help="Histories of more than six items.")] = 200,
+    rounds: Annotated[int, typer.Option(help="Interleaved rounds.")] = 7,
+    tiers: Annotated[str, typer.Option(help="Tiers, separated by commas; the middle one is judged.")] = "k10,k50,k200",
+    calls: Annotated[int, typer.Option(help="Requests a round, tier and length, each with and without.")] = 20,
+    seed: Annotated[int, typer.Option(help="Seed of the histories and of what is removed.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Whether removing what `explain` names moves the reward more than removing others, and what explaining costs."""
+    from loadtest.bench.explain import run_explain
+
+    chosen = [tier for tier in tiers.split(",") if tier]
+    run_explain(bundle, data_dir, requests, rounds, chosen, calls, seed, json_output=as_json)
 
 
 def gpu(

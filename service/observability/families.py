@@ -30,6 +30,7 @@ class Families:
         self.tiers = counter("budget_tier", "Tier of a recommendation, and why.", "bucket", "tier", "reason")
         self.strategies = counter("strategy", "Recommendations by the search that ran.", "bucket", "strategy")
         self.degraded = counter("degraded", "Answers below what was asked.", "reason")
+        self.left_out = counter("verification_failures", "Items that broke a rule and were left out.", "rule")
         self.shed = counter("shed", "Requests refused to protect the rest.", "reason")
         stages = histogram("stage_duration_seconds", "Time a request spent in each stage.", STAGE_EDGES, "stage")
         self.stages = {stage: stages.labels(stage) for stage in STAGES}

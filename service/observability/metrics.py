@@ -103,6 +103,11 @@ class Metrics:
         if entropy is not None:
             self._entropy[(level,)].observe(entropy)
 
+    def left_out(self, broken: Mapping[str, int]) -> None:
+        """Items of one answer that broke a rule, by the rule."""
+        for rule, count in broken.items():
+            self._families.left_out.labels(rule).inc(count)
+
     def refused(self, reason: str) -> None:
         """One request shed."""
         self._families.shed.labels(reason).inc()

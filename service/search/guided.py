@@ -101,7 +101,7 @@ def step(
     if prunes:
         kept = max(level.k_keep, plan.rescore) if plan.rescores(number) else level.k_keep
         pruned = choose(Pool(engine, context, children, number, plan, kept, before))
-        if plan.rescores(number):
+        if plan.rescores(number) and plan.finishing is None:  # more passes come before the correction
             pruned = engine.correct(context, pruned, level.k_keep)
     return Step(number, children, pruned, middle - start, clock() - middle)
 

@@ -60,6 +60,16 @@ class Passes:
         best[:, : order.shape[1]] = choosing.pick(score, order)
         return node, best
 
+    def alone(self, found: Found, k: int) -> Found:
+        """The k best of the first pass, which no other followed, corrected where the plan corrects."""
+        *above, last = found.steps
+        if last.pruned is None or not self.plan.rescores(last.level):
+            return found
+        start = self.clock()
+        pruned = self.engine.correct(self.context, last.pruned, self.plan.levels[-1].k_keep)
+        final = replace(last, pruned=pruned, prune_s=last.prune_s + self.clock() - start)
+        return rank([*above, final], self.plan.leaf_weight, k, found.degraded)
+
     def finish(self, levels: Sequence[Columns], k: int, degraded: bool) -> Found:
         """The k best of all passes, corrected once where the plan corrects: two corrections do not compare."""
         last, number, start = levels[-1], len(levels) - 1, self.clock()

@@ -93,13 +93,13 @@ def descend(
 
 
 def _finished(engine: Engine, context: Context, group: Group, deadlines: Sequence[Deadline]) -> Found:
-    """The leaves of a group; more passes only while none of its rows is past its deadline."""
+    """The leaves of a group; a strategy takes more passes only while none of its rows is past its deadline."""
     found = rank(group.steps, group.plan.leaf_weight, group.k, group.late)
 
     def hurry() -> bool:
         return any(deadlines[row].passed() for row in group.rows)
 
-    return found if group.late or hurry() else finish(engine, context, found, group.plan, group.k, hurry)
+    return found if group.late else finish(engine, context, found, group.plan, group.k, hurry)
 
 
 def _part(engine: Engine, group: Group, deadlines: Sequence[Deadline]) -> tuple[Group | None, Group | None]:

@@ -12,11 +12,19 @@ from service.api.schemas.common import Wire, example
 from service.cache.encodings import CacheResult
 from service.explain import LevelTrace, PathStep
 from service.recommender import Source
+from service.search.verification import Check
 
 EXAMPLE: dict[str, Any] = {
     "request_id": "7c0a4f0e2b7d4d0f9a51c6f6c0b1a2d3",
     "items": [{"item_id": "B000VV1YOY", "score": -1.2034, "log_prob": -3.1, "reward": -0.8934, "sid": [17, 203, 5]}],
-    "budget": {"requested": "auto", "tier": "k20", "k_keep": 20, "k_plus": 80, "reason": "difficulty"},
+    "budget": {
+        "requested": "auto",
+        "tier": "k20",
+        "k_keep": 20,
+        "k_plus": 80,
+        "reason": "difficulty",
+        "strategy": "guided",
+    },
     "experiment": {"name": "width", "bucket": "wide", "source": "hash"},
     "experiments": [{"name": "width", "bucket": "wide", "source": "hash"}],
     "feedback_token": "eyJyIjoiN2MwYTRmMGUifQ.3kQ5w0",
@@ -41,13 +49,14 @@ class Item(TypedDict):
 
 
 class BudgetUsed(Wire):
-    """The tier that ran (`none` where no search did), its widths, and why."""
+    """The tier that ran (`none` where no search did), its widths, and why; `strategy`: the search, or `none`."""
 
     requested: str
     tier: str
     k_keep: int
     k_plus: int
     reason: str
+    strategy: str
 
 
 class BucketUsed(Wire):
@@ -88,6 +97,8 @@ class RecommendResponse(Wire):
 
     `experiment` is the first experiment of the file; `experiments` lists all that this request took part in.
     `feedback_token` goes back with POST /feedback. `degraded`: less than what was asked, because of time or a failure.
+    `checks`, only with `explain`: the rules that every item has to keep, on how many items each was tried, and how many
+    broke it and were left out.
     """
 
     model_config = example(**EXAMPLE)
@@ -101,6 +112,7 @@ class RecommendResponse(Wire):
     source: Source
     history: HistoryUse
     search: SearchTrace | None = None
+    checks: tuple[Check, ...] | None = None
     cache: CacheResult
     model: ModelName
     degraded: bool

@@ -27,22 +27,23 @@ class Backtracked:
     """After the first dive up to `passes` more, each from the `width` open prefixes of the highest log share.
 
     A request goes back when on the way to the best leaf of its latest dive a child's log share lies more than `drop`
-    nats below its parent's. It ends when no dive dropped so, or when the best open prefix holds less than the last of
-    the k best leaves does, and so nothing better. Open is what the PRM has judged, rejected and not yet gone down from.
+    nats below its parent's: with 0 unless that way is certain. It ends when no dive dropped so, or when the best open
+    prefix holds less than the last of the k best leaves, and so nothing better. Open is what the PRM has judged,
+    rejected and not yet gone down from.
     """
 
-    drop: float = 2.0
-    passes: int = 4
-    width: int = 1
+    drop: float = 0.0
+    passes: int = 2
+    width: int = 5
     clock: Callable[[], float] = field(default=time.perf_counter, compare=False, repr=False)
 
     def __call__(
         self, engine: Engine, context: Context, found: Found, plan: Plan, k: int, hurry: Callable[[], bool]
     ) -> Found:
         """The k best leaves of all dives; as `service.search.plan.Finishing`."""
-        if not judged(found):
-            return found
         dives, trie = Passes(engine, context, plan, self.clock), engine.trie
+        if not judged(found):
+            return dives.alone(found, k)
         levels, again, active = [Columns.of(done) for done in found.steps], False, np.ones(context.batch, np.bool_)
         start, leaf = np.zeros(context.batch, np.int32), dives.best(levels, 1)[0][:, 0]
         for _ in range(self.passes):
@@ -58,7 +59,7 @@ class Backtracked:
             where = np.where(active, best.argmax(1), RESTS).astype(np.int32)
             (levels, newest), again = dives.again(levels, where, promise, self.width), True
             start, leaf = np.where(active, where, start), np.where(active, newest, leaf)
-        return dives.finish(levels, k, found.degraded) if again else found
+        return dives.finish(levels, k, found.degraded) if again else dives.alone(found, k)
 
     def _fell(self, path: F32, start: I32) -> Bool:
         """bool [B]: does a way [B,d] drop anywhere below the level where its dive began?"""

@@ -40,9 +40,9 @@ class Refined:
         self, engine: Engine, context: Context, found: Found, plan: Plan, k: int, hurry: Callable[[], bool]
     ) -> Found:
         """The k best leaves of all passes; as `service.search.plan.Finishing`."""
-        if not judged(found):
-            return found
         passes, trie = Passes(engine, context, plan, self.clock), engine.trie
+        if not judged(found):
+            return passes.alone(found, k)
         levels, refined = [Columns.of(done) for done in found.steps], False
         (node, score), active = passes.best(levels, k), np.ones(context.batch, np.bool_)
         for _ in range(self.rounds):
@@ -53,7 +53,7 @@ class Refined:
             (levels, _), refined, before = passes.again(levels, where, promise, self.width), True, node
             node, score = passes.best(levels, k)
             active = (where != RESTS) & (before != node).any(1)
-        return passes.finish(levels, k, found.degraded) if refined else found
+        return passes.finish(levels, k, found.degraded) if refined else passes.alone(found, k)
 
 
 def promising(levels: Sequence[Columns], leaf: I32, real: Bool, trie: Trie) -> list[F32]:

@@ -31,7 +31,7 @@ def test_the_whole_response(client: Client) -> None:
     response = client.recommend(history=[*HISTORY, "nobody"], k=4, budget="k20")
     body = response.json()
     assert response.status_code == 200
-    assert set(body) == set(RecommendResponse.model_fields) - {"search"}
+    assert set(body) == set(RecommendResponse.model_fields) - {"search", "checks"}
     assert [set(item) for item in body["items"]] == [{"item_id", "score", "log_prob", "reward", "sid"}] * 4
     for item in body["items"]:
         assert item["sid"] == CATALOGUE.sids[CATALOGUE.rows[item["item_id"]] - 1].tolist()

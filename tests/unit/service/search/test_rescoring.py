@@ -12,6 +12,7 @@ from service.engine.fake import FakeEngine
 from service.engine.padding import newest_first
 from service.engine.protocol import Context
 from service.explain import Explanation
+from service.search.evidence import Evidence, Said
 from service.search.guided import Deadline, Found, search
 from service.search.plan import Level, Plan, Rule
 from service.search.spent import spent
@@ -107,12 +108,13 @@ def test_the_order_is_one_of_the_levels_children(k_keep: int) -> None:
 
 
 def test_what_a_level_spent_and_why_can_be_told() -> None:
-    found = search(ENGINE, batch([[1, 2, 3], [9]]), Plan.uniform(3, 8, 24, rescore=20), 8)
+    plan = Plan.uniform(3, 8, 24, rescore=20)
+    found = search(ENGINE, batch([[1, 2, 3], [9]]), plan, 8)
     for row in range(2):
-        why = Explanation(found, TRIE, row)
+        why = Explanation(found, plan, TRIE, Evidence((), (Said(None, None),) * 3), CATALOGUE.ids, row)
         listed = found.node[row]
         assert [[step.level for step in path] for path in why.paths(listed)] == [[1, 2, 3]] * 8
-        last = why.levels()[-1]
+        last = why.levels(listed)[-1]
         assert (last.expanded, last.kept) == (np.isfinite(found.steps[-1].children.log_prob.numpy()[row]).sum(), 8)
         assert spent(found.steps[-1])[row].rescued == last.rescued > 0
 

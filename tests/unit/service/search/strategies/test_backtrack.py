@@ -48,7 +48,7 @@ def test_what_cannot_hold_a_better_item_is_never_opened(case: Case, k: int) -> N
     engine, case = knowing(case)
     plan = Plan((Level(1, EVERYTHING),) * case.depth).at_least(k)
     first, last = (
-        search(engine, case.context, x, k) for x in (plan, replace(plan, finishing=Backtracked(ALWAYS, EVERYTHING)))
+        search(engine, case.context, x, k) for x in (plan, replace(plan, finishing=Backtracked(ALWAYS, EVERYTHING, 1)))
     )
     shares = engine.shares(case.context, 0)
     worst = np.sort(shares[engine.trie.first_leaf :])[::-1][:k].min()

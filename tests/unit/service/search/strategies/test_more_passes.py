@@ -1,7 +1,8 @@
 """What all strategies of more than one pass have in common, against guided search and the exact ranking."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,8 +12,12 @@ from known_tree import assert_good_lists, same
 from random_tries import EVERYTHING, RULES, Case, cases, online
 
 from service.engine.fake import FakeEngine
+from service.engine.protocol import I32, Context, Engine
+from service.explain import Explanation
+from service.search.evidence import evidence
 from service.search.guided import Deadline, Found, search
 from service.search.plan import Level, Plan
+from service.search.spent import spent
 from service.search.strategies.backtrack import Backtracked, narrow
 from service.search.strategies.refine import Refined
 
@@ -86,6 +91,11 @@ def test_more_passes_never_make_a_list_worse(way: Way, data: st.DataObject, case
     assert (searched(case, plan, k).score >= first.score - 1e-6)[np.isfinite(first.score)].all()
 
 
+def again(case: Case, histories: Sequence[I32]) -> Context:
+    """The request itself, once for each of these."""
+    return case.engine.take(case.context, [0] * len(histories))
+
+
 def searched(case: Case, plan: Plan, k: int, deadline: Deadline | None = None) -> Found:
     return search(case.engine, case.context, plan, k, deadline)
 
@@ -97,10 +107,35 @@ def test_who_is_in_a_hurry_keeps_the_first_pass(way: Way, data: st.DataObject, c
     case, plan = correcting(case), data.draw(plans(case.depth, way)).at_least(k)
     first = search(case.engine, case.context, replace(plan, finishing=None), k)
     assert plan.finishing is not None
-    assert plan.finishing(case.engine, case.context, first, plan, k, lambda: True) is first
+    finishing = plan.finishing
+
+    def at_once(engine: Engine, context: Context, found: Found, plan: Plan, k: int, hurry: Callable[[], bool]) -> Found:
+        assert not hurry()
+        return finishing(engine, context, found, plan, k, lambda: True)
+
+    hurried = searched(case, replace(plan, finishing=at_once), k)
+    assert np.array_equal(hurried.node, first.node)
+    assert np.array_equal(hurried.score, first.score)
     late = searched(case, plan, k, Deadline(0.5, lambda: 1.0))
     assert late.degraded
     assert_good_lists(case, late, k)
+
+
+@every_way
+@given(data=st.data(), case=cases(most=1), k=st.integers(1, 8))
+@settings(max_examples=40, deadline=None)
+def test_every_listed_item_can_be_explained(way: Way, data: st.DataObject, case: Case, k: int) -> None:
+    case = correcting(case)
+    plan, trie = data.draw(plans(case.depth, way)), case.engine.trie
+    found = search(case.engine, case.context, plan, k)
+    leaves = found.node[0, np.isfinite(found.log_prob[0])]
+    # Any encodings do for histories with an item left out: the influence is another matter.
+    repeated = partial(again, case)
+    known = evidence(case.engine, repeated, case.context, np.array([1, 2], np.int32), found, 0, plan)
+    told = Explanation(found, plan, trie, known, ["an item"] * 2)
+    assert [len(path) for path in told.paths(leaves)] == [case.depth] * len(leaves)
+    for level, step in zip(told.levels(leaves), found.steps, strict=True):
+        assert (level.expanded, level.kept) == (spent(step)[0].expanded, spent(step)[0].kept)
 
 
 @every_way
