@@ -75,10 +75,14 @@ class Loader:
             pool=pool,
             votes=model.engine.voters > 0,
             router=Router(_gauge(model.auto)),
+            strategy=self.settings.default_strategy,
         )
         if self.settings.default_tier not in (AUTO, *ladder.names):
             offered = ", ".join((AUTO, *ladder.names))
             raise StartError(f"PROMISE_DEFAULT_TIER is {self.settings.default_tier!r}; {slot} offers {offered}.")
+        if ladder.strategy not in ladder.strategies:
+            offered = ", ".join(ladder.strategies)
+            raise StartError(f"PROMISE_DEFAULT_STRATEGY is {ladder.strategy!r}; {slot} offers {offered}.")
         controller = Controller(ladder, Costs(), thresholds, self.settings.target_ms / 1000)
         return self._served(slot, model, ladder, controller)
 

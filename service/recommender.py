@@ -207,17 +207,18 @@ class Recommender:
         """The caller's own budget and strategy come first, then the bucket's, then the service's."""
         scans = ask.budget_given and ask.budget == EXACT  # the caller's scan is no beam
         own = overrides.strategy if not scans and overrides.strategy in served.ladder.strategies else None
-        strategy = ask.strategy or own or GUIDED
-        served.ladder.check_strategy(strategy)
+        asked = ask.strategy or own
+        served.ladder.check_strategy(asked or GUIDED)
         tier, reason = ask.budget, "requested" if ask.budget_given else "default"
         if not ask.budget_given and overrides.tier in (AUTO, *served.ladder.names):  # a reload may have taken it away
             tier, reason = overrides.tier, "bucket"
-        impossible = EXACT if strategy != GUIDED else None  # a scan is no search: what nobody asked for gives way
+        impossible = EXACT if asked not in (None, GUIDED) else None  # no search: what nobody asked for gives way
         if tier == impossible and not ask.budget_given:
             tier = AUTO
         requested, frozen = tier, served.controller.frozen
         if tier == AUTO and frozen not in (None, impossible):
             tier, reason = frozen, "frozen"
+        strategy = asked or (GUIDED if tier == EXACT else served.ladder.strategy)
         rule = Rule(*overrides.rule) if overrides.rule is not None else None
         choice = None if tier == AUTO else served.ladder.choice(requested, tier, reason, ask.k, strategy, rule)
         bounds = (None, None) if ask.budget_given else (overrides.lowest, overrides.highest)

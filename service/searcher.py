@@ -24,7 +24,7 @@ from service.search.plan import Plan
 from service.search.scanned import scan
 from service.search.spent import spent
 from service.search.staged import FirstLevel
-from service.search.strategies.shelf import BEAM, GUIDED
+from service.search.strategies.shelf import BEAM
 from service.search.trie import Trie
 from service.tasks import Encodings, Outcome, Reply, Task
 
@@ -177,7 +177,7 @@ class _Batch:
         for done, found in staged.descend(searcher.engine, context, group, deadlines, time.perf_counter):
             self._found(rows, done, found, choices)
             on_time &= not found.degraded
-        own = [at for at in members if self.tasks[rows[at]].strategy == GUIDED]
+        own = [at for at in members if self.tasks[rows[at]].strategy == searcher.ladder.strategy]
         if on_time and own:  # another strategy is not what its tier was calibrated with
             choice, seconds = choices[own[0]], time.perf_counter() - started
             searcher.controller.observe(choice.tier, choice.k_plus, len(members), seconds)

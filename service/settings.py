@@ -14,6 +14,7 @@
 | PROMISE_HISTORY_ITEMS | 1000 | newest interactions kept of a stored history |
 | PROMISE_HISTORY_DAYS | 90 | a stored history without new events is forgotten after this many days |
 | PROMISE_DEFAULT_TIER | auto | the budget of requests that name none: auto or a tier |
+| PROMISE_DEFAULT_STRATEGY | guided | the search strategy of requests that name none |
 | PROMISE_AUTO_TIERS | the bundle's own | tiers that auto walks, cheapest first, separated by commas |
 | PROMISE_TARGET_MS | 50 | time in the queue and on the device that auto defends by lower tiers when load rises |
 | PROMISE_MAX_BATCH | 32 | most requests in one batch; 1 turns batching off |
@@ -78,6 +79,7 @@ class Settings(BaseSettings):
     history_items: int = Field(default=1000, ge=1, le=100_000)
     history_days: int = Field(default=90, ge=1, le=3650)
     default_tier: str = "auto"
+    default_strategy: str = "guided"
     auto_tiers: Names = ()
     target_ms: float = Field(default=50, gt=0, le=600_000, allow_inf_nan=False)
     max_batch: int = Field(default=32, ge=1, le=1024)

@@ -60,7 +60,7 @@ def _measure(served: Served, fresh: Fresh, tier: str) -> None:
 def _search(searcher: Searcher, context: Context, tier: str) -> tuple[float, float]:
     """Seconds of level 1, and of everything after it."""
     engine, rows, clock = searcher.engine, range(context.batch), time.perf_counter
-    plan = searcher.ladder.choice(tier, tier, "", 1).plan
+    plan = searcher.ladder.choice(tier, tier, "", 1, searcher.ladder.strategy).plan
     assert plan is not None
     started = clock()
     first = staged.first_level(engine, context, searcher.trie.branching(0), True, clock)

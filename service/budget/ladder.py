@@ -70,6 +70,7 @@ class Ladder:
     cheapest first. The exact scan is not one of them: it shares no level with a search, so it cannot follow a first
     level that was already run. `pool`: leaves that the bundle's correction ranks anew, 0 = it has none; `votes`: its
     PRM has further heads, which some strategies ask. `router`: what tells requests that a dear plan is worth it for.
+    `strategy`: of requests that name none.
 
     Raises:
         StartError: the walk is empty, names a tier that cannot be walked, or does not climb; widths that cannot run.
@@ -83,6 +84,7 @@ class Ladder:
     pool: int = 0
     votes: bool = False
     router: Router | None = None
+    strategy: str = GUIDED
 
     def __post_init__(self) -> None:
         for name, levels in self.widths.items():

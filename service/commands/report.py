@@ -109,6 +109,53 @@ def scaling(
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
+@app.command()
+def strategies(
+    run: Annotated[Path, typer.Option(help="Folder of what was measured.")] = Path("runs/shelf"),
+    first: Annotated[Path, typer.Option("--a", help="Bundle of setting A: chooses settings on validation users.")] = (
+        Path("runs/votes/beauty-0/bundle-A")
+    ),
+    bundle: Annotated[Path, typer.Option(help="Bundle of setting B.")] = Path("runs/votes/beauty-0/bundle-B"),
+    seeds: Annotated[str, typer.Option(help="Its further seeds, comma separated.")] = (
+        "runs/best/beauty-1/bundle-B-inner,runs/best/beauty-2/bundle-B-inner"
+    ),
+    router: Annotated[Path, typer.Option(help="Bundle whose walk routes requests.")] = SHIPPED_BUNDLE,
+    data_dir: DataDir = DEFAULT_DATA,
+    only: Annotated[str, typer.Option(help="Strategies, comma separated; guided search is always there.")] = "",
+    users: Annotated[int, typer.Option(help="Test users that judge, a seeded sample; 0 = all.")] = 4000,
+    choosing: Annotated[int, typer.Option(help="Validation users that choose settings; 0 = all.")] = 2000,
+    timed: Annotated[int, typer.Option(help="Users timed one at a time.")] = 200,
+    markdown: Markdown = None,
+    section: Annotated[str, typer.Option(help="Name of the section.")] = "strategies",
+    plots: Annotated[Path | None, typer.Option(help="Folder for the charts.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Every strategy against guided search at equal FLOP and equal time. What was measured is kept."""
+    from models.report import to_rich, write_section
+    from models.scaling.study import Datasets
+    from models.shelf import pages
+    from models.shelf import report as shelf
+    from models.training import use_threads
+
+    use_threads(1)
+    log = _say(time.monotonic())
+    others = [Path(name) for name in _names(seeds)]
+    wanted = shelf.subjects(first, bundle, others, router, shelf.Sample(users, choosing, timed), _names(only))
+    found = shelf.report(*wanted, Datasets(data_dir, log).of, run, log)
+    if markdown:
+        write_section(markdown, section, pages.page(found))
+    for file in pages.plots(found, plots) if plots else ():
+        log(f"{file} drawn")
+    if as_json:
+        typer.echo(json.dumps(pages.as_json(found)))
+        return
+    console = _console()
+    for title, (head, cells) in pages.blocks(found):
+        console.print(to_rich(head, cells, title=title))
+    for line in [*found.missing, *pages.sentences(found)]:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
 def _names(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 

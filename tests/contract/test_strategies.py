@@ -87,6 +87,17 @@ def test_no_search_is_no_strategy(client: Client) -> None:
     assert beside.json()["source"] == "exact"
 
 
+def test_a_deployment_chooses_what_nobody_else_did() -> None:
+    with Client(made_runtime(made_model(CATALOGUE, FakeEngine(TRIE)), default_strategy="refine")) as client:
+        ran = [
+            client.recommend(history=HISTORY, **more).json()["budget"]["strategy"]
+            for more in ({"budget": "k20"}, {"budget": "k20", "strategy": "smc"}, {"budget": "exact"}, {})
+        ]
+    assert ran == ["refine", "smc", "none", "refine"]
+    with pytest.raises(StartError, match="PROMISE_DEFAULT_STRATEGY"):
+        made_runtime(made_model(CATALOGUE, FakeEngine(TRIE, voters=0)), default_strategy="optimistic")
+
+
 def test_without_votes_some_are_refused(tmp_path: Path) -> None:
     with Client(made_runtime(made_model(CATALOGUE, FakeEngine(TRIE, voters=0)))) as bare:
         for name in STRATEGIES:
