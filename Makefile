@@ -62,9 +62,12 @@ figures: $(TRAIN)  ## Train and judge what models/README.md shows (hours; a seco
 	  --data-dir "$(DATA_DIR)" --markdown models/README.md
 	$(VENV)/bin/promise seeds $(call BUNDLES,-shuffled) --save runs/final/beauty-B-shuffled \
 	  --beside runs/final/beauty-B --data-dir "$(DATA_DIR)" --markdown models/README.md
-	for study in prm tokens cold; do \
+	for study in prm tokens cold votes; do \
 	  $(VENV)/bin/promise study $$study --data-dir "$(DATA_DIR)" --users 6000 --markdown models/README.md || exit; \
 	done
+	$(VENV)/bin/promise study labels --data-dir "$(DATA_DIR)" --markdown models/README.md
+	$(VENV)/bin/promise report strategies --data-dir "$(DATA_DIR)" --markdown models/README.md --plots models/figures \
+	  --a runs/best/beauty-0/bundle-A-inner --bundle runs/best/beauty-0/bundle-B-inner
 	$(VENV)/bin/promise report scaling --train --data-dir "$(DATA_DIR)" --markdown models/README.md --plots models/figures
 
 bench-peers: $(TRAIN)  ## The same model shape against other serving stacks, in environments of their own

@@ -4,6 +4,9 @@ softmax: at every position all valid prefixes of the depth compete. uniform: `ne
 position (PROMISE's InfoNCE, arXiv 2601.04674). generator: prefixes of paths that the generator draws for the position;
 the optimum is then the log-ratio to the generator, so that log π + reward ranks (methods section 3). listwise: the
 prefixes that a beam leaves, by models.listwise. The last two at `cross_positions` positions a step.
+
+What counts as right under the softmax is the true prefix, those of the next items, or those that make progress
+(models.progress).
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from models import competitors
 from models.guiding import Positions
 from models.layers import causal_mask
 from models.listwise import list_loss, rewards
+from models.progress import next_rewards, steps
 from models.recipe import RecipeError, TrainingRecipe
 from models.softmax import Ragged, full_softmax_loss, ragged_softmax_loss
 
@@ -24,7 +28,6 @@ if TYPE_CHECKING:
     from models.network import Promise
     from models.prm import PrefixRows
 
-DISCOUNT = 0.5  # of every further item that counts as right
 SPARSE = 64  # classes a competitor: from here on gathering rows beats a product with the whole table
 
 
@@ -32,9 +35,13 @@ def check(recipe: TrainingRecipe, sampled: bool) -> None:
     """Refuse choices that do not go together.
 
     Raises:
-        RecipeError: several positives, or a sampled softmax, with a loss that is not the softmax.
+        RecipeError: several positives, or a sampled softmax, with a loss that is not the softmax; a choice of positions
+            for a PRM that learns with the generator.
     """
-    if recipe.prm_loss != "softmax" and (sampled or recipe.positives > 1):
+    if recipe.stages == "joint" and (recipe.label_limit or recipe.labelled != "all"):
+        raise RecipeError("only a PRM that is trained in a stage of its own can choose the positions it learns from")
+    several = recipe.positives > 1 or recipe.labels == "progress"
+    if recipe.prm_loss != "softmax" and (sampled or several):
         what = "a sampled softmax" if sampled else "more than one positive"
         raise RecipeError(f"the PRM loss '{recipe.prm_loss}' does not go with {what}; 'softmax' does")
 
@@ -45,20 +52,26 @@ def inner_loss(network: Promise, memory: Tensor, item_rows: Tensor | None, targe
     recipe, mask = network.training_recipe, causal_mask(memory.shape[1]).to(memory.device)
     if recipe.prm_loss in ("generator", "listwise"):
         return listed_loss(network, memory, item_rows, targets, where)
-    goals, weights = next_items(targets, where, recipe.positives)
     parts = []
-    for b in range(network.catalogue.depth):
+    for b, (goals, weights) in enumerate(right(network, memory, targets, where)):
         contexts = network.inner.contexts(memory, memory, b, mask)[where]
-        parts.append(depth_loss(network, contexts, b, item_rows, network.catalogue.member(b)[goals], weights))
+        parts.append(depth_loss(network, contexts, b, item_rows, goals, weights))
     return torch.stack(parts).sum()
+
+
+def right(network: Promise, memory: Tensor, targets: Tensor, where: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Per depth the prefixes [P,m] that count as right at the positions, the true one first, and weights [P,m]."""
+    recipe, catalogue = network.training_recipe, network.catalogue
+    if recipe.labels == "progress":
+        found = steps(network, memory, targets, where)
+        return list(zip(found.prefixes, found.weights, strict=True))
+    goals, weights = next_items(targets, where, recipe.positives)
+    return [(catalogue.member(b)[goals], weights) for b in range(catalogue.depth)]
 
 
 def next_items(targets: Tensor, where: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Items [P, count] after each position, 0 beyond the end, and their weights [P, count], which sum to 1."""
-    length = targets.shape[1]
-    shifted = [nn.functional.pad(targets[:, j:], (0, min(j, length))) for j in range(count)]
-    goals = torch.stack(shifted, -1)[where]
-    weights = DISCOUNT ** torch.arange(count) * (goals > 0)
+    goals, weights = next_rewards(targets, where, count)
     return goals, weights / weights.sum(1, keepdim=True)
 
 
@@ -74,14 +87,17 @@ def depth_loss(
         drawn = network.proposals[b].draw(first, recipe.sampled)
         table = _some(network, b, drawn.classes)
         loss = full_softmax_loss(contexts, table, torch.searchsorted(drawn.classes, first), drawn.bias)
+        rows = _some(network, b, goals) if goals.shape[1] > 1 else table
     elif recipe.prm_loss == "uniform":
         return uniform_loss(contexts, _table(network, b, item_rows), first, recipe.negatives)
     else:
-        loss = full_softmax_loss(contexts, _table(network, b, item_rows), first)
+        table = _table(network, b, item_rows)
+        loss = full_softmax_loss(contexts, table, first)
+        rows = nn.functional.embedding(goals, table) if goals.shape[1] > 1 else table
     if goals.shape[1] == 1:
         return loss
     # Cross entropy is linear in the target, so the further ones only move what the first one was given.
-    scores = torch.einsum("pd,pmd->pm", contexts.float(), _some(network, b, goals))
+    scores = torch.einsum("pd,pmd->pm", contexts.float(), rows.float())
     return loss + (scores[:, 0] - (weights * scores).sum(1)).mean()
 
 

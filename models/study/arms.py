@@ -14,13 +14,18 @@ class StudyError(ValueError):
 class Arm:
     """`name` names its folder too; the first arm of a study is what the others are compared with.
 
-    `fused`: also judged by reward + log-probability at every depth, beside the reward alone.
+    `fused`: also judged by reward + log-probability at every depth, beside the reward alone. `control`: the arm it is
+    compared with where that is not the first. `trunk`: the arm whose finished generator it trains only a PRM on, by
+    the labels that `judge`, another arm, agrees with where the recipe asks for agreement.
     """
 
     name: str
     recipe: Recipe
     expected: str
     fused: bool = False
+    control: str = ""
+    trunk: str = ""
+    judge: str = ""
 
 
 def chosen(arms: Sequence[Arm], only: Sequence[str]) -> list[Arm]:

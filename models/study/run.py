@@ -1,7 +1,7 @@
 """Train, export and judge the arms of a study; every step leaves its result and is skipped when it is there."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,8 @@ from models.manifest import Manifest, Scoring
 from models.network import Promise
 from models.results import Result
 from models.study.arms import Arm, StudyError, chosen
+from models.study.facts import Facts, facts_of
+from models.study.second import second_stage
 from models.training import Log
 
 USERS = 0
@@ -24,10 +26,14 @@ BEAM, GUIDED, FUSED, EXACT = "beam50", "guided 50/200", "guided 50/200 + log π"
 
 @dataclass(frozen=True)
 class Judged:
-    """What an arm did for the validation users: the plain beam, the guided search by each rule, the exact scan."""
+    """What an arm did for the validation users: the plain beam, the guided search by each rule, the exact scan.
+
+    `facts`: of the labels it learned from.
+    """
 
     arm: Arm
     results: list[Result]
+    facts: Facts = field(default_factory=Facts)
 
     def of(self, method: str) -> Result:
         """The result of this method.
@@ -71,12 +77,12 @@ def study(
 
 def judge(arm: Arm, run: pipeline.Run, users: int) -> Judged:
     """One arm, from the data to per-user results on validation users."""
-    pipeline.claim(run, run.stage("A"), "A")
+    pipeline.claim(run, run.stage("A", "inner" if arm.trunk else "promise"), "A")
     split, methods = run.split("A"), methods_of(arm)
     cases, file = sample(split, users), run.folder / f"validation-{users}.npz"
     if file.exists() and [result.method for result in results.load(file)] == [method.name for method in methods]:
-        return Judged(arm, results.load(file))
-    engine = evaluation.open_engine(bundle(run, split), torch.get_num_threads())
+        return Judged(arm, results.load(file), facts_of(run, arm, split))
+    engine = evaluation.open_engine(bundle(run, split, arm), torch.get_num_threads())
     found = evaluation.evaluate_engine(
         engine,
         engine.trie,
@@ -89,7 +95,7 @@ def judge(arm: Arm, run: pipeline.Run, users: int) -> Judged:
     )
     results.save(found, file)
     run.log(" ".join(f"{result.method} {result.ndcg(10):.4f}" for result in found))
-    return Judged(arm, found)
+    return Judged(arm, found, facts_of(run, arm, split))
 
 
 def methods_of(arm: Arm) -> list[Method]:
@@ -106,11 +112,11 @@ def sample(split: Split, users: int) -> NDArray[np.intp]:
     return np.sort(np.random.default_rng(0).permutation(len(split.validation.targets))[: users or None])
 
 
-def bundle(run: pipeline.Run, split: Split) -> Path:
-    """The folder of the arm's bundle of setting A, trained and written unless it is there."""
+def bundle(run: pipeline.Run, split: Split, arm: Arm | None = None) -> Path:
+    """The folder of the bundle of setting A, trained and written unless it is there; `arm` may say on what trunk."""
     folder = run.bundle("A", "inner")
     if not (folder / contract.MANIFEST).exists():
-        network, progress = pipeline.fit(run, "A", None)
+        network, progress = second_stage(run, arm, split) if arm and arm.trunk else pipeline.fit(run, "A", None)
         if not isinstance(network, Promise):
             raise StudyError(f"{run.folder}: only the product's network has a bundle")
         write(run, network, split, folder, progress.best_epoch)
