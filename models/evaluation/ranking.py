@@ -5,7 +5,7 @@ the search, ties in score shuffled with a seed.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict, Unpack
@@ -131,8 +131,10 @@ def leaf_rows(trie: Trie, node: I32, score: F32) -> I32:
     return trie.rows(np.where(score > -np.inf, node, trie.first_leaf).astype(np.int32))
 
 
-def _widths(methods: Sequence[Method], k: int) -> list[int]:
+def _widths(methods: Sequence[Method], k: int, exactly: bool) -> list[int]:
     """Length of every method's lists: as many as the search keeps at every level; the scan's as long as the longest."""
+    if exactly:
+        return [k] * len(methods)
     plans = [method.wide(k) for method in methods]
     kept = [min(level.k_keep for level in plan.levels) if plan else k for plan in plans]
     return [width if plan else max(kept) for plan, width in zip(plans, kept, strict=True)]
@@ -152,21 +154,26 @@ def evaluate_engine(
     seed: int = 0,
     timed: int = 200,
     progress: Progress | None = None,
+    starting: Callable[[Method], None] | None = None,
+    exactly: bool = False,
 ) -> list[Result]:
     """Rank every user's target with every method; histories are item rows (1-based), oldest first; targets int32 [U].
 
     Encodings and masks are computed once a batch and shared by the methods. Then `timed` users, a seeded sample, are
-    run alone, cold encode, mask and search included; threads are the engine's.
+    run alone, cold encode, mask and search included; threads are the engine's. `starting` is told which method runs
+    the next batch. `exactly`: lists of k, as a request for k items gets, not as long as a plan's widths allow.
 
     Raises:
         ValueError: an empty history, a row outside the catalogue, or an exact scan that the PRM's form forbids.
     """
     users = Users(trie, sids, histories, targets, history_limit)
-    draw, widths = np.random.default_rng(seed).random(len(targets)), _widths(methods, k)
+    draw, widths = np.random.default_rng(seed).random(len(targets)), _widths(methods, k, exactly)
     records = [Record(len(targets), trie.depth) for _ in methods]
     for chosen in batches(users.newest, batch):
         context = users.context(engine, chosen)
         for method, width, record in zip(methods, widths, records, strict=True):
+            if starting:
+                starting(method)
             lists = _run(engine, context, trie, method, width)
             record.rank(chosen, metrics.rank_in_list(lists.rows, lists.score, users.target[chosen], draw[chosen]))
             _follow(record.paths, chosen, lists.steps, users.true[chosen])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from models.evaluation.counting import Counting
 from models.evaluation.offered import tier
 from models.evaluation.overlap import overlaps
 from models.evaluation.ranking import Method, Users, evaluate_engine, open_engine, rule_of
@@ -54,8 +55,18 @@ class Sweeper:
         methods, limit = [self._method(way) for way in ways], self.engine.history_limit
         common = (self.engine, self.engine.trie, self.bundle.catalogue.sids, histories, targets)
         found = evaluate_engine(*common, methods, batch=self.batch, history_limit=limit, timed=0)
-        times = self._timings(histories, targets, methods, timed)
+        times = self.timings(histories, targets, methods, timed)
         return [replace(result, ms=ms) for result, ms in zip(found, times, strict=True)]
+
+    def rank(
+        self, methods: Sequence[Method], histories: Sequence[I32], targets: I32, counting: Counting
+    ) -> list[Result]:
+        """A result for each method, lists of LISTED, untimed; `counting`, over this engine, is told what it asks."""
+        common = (counting, self.engine.trie, self.bundle.catalogue.sids, histories, targets, methods)
+        limit, told = self.engine.history_limit, counting.starting
+        return evaluate_engine(
+            *common, k=LISTED, batch=self.batch, history_limit=limit, timed=0, starting=told, exactly=True
+        )
 
     def kept(self, ways: Sequence[Way], histories: Sequence[I32], targets: I32) -> dict[str, F64]:
         """By way, share [U] of the scan's ten items that are among its ten."""
@@ -70,7 +81,7 @@ class Sweeper:
         levels, rule = tuple(Level(*pair) for pair in way.levels), rule_of(self.manifest.scoring)
         return Method(way.name, Plan(levels, bool(way.depths), rule, way.depths, pool))
 
-    def _timings(self, histories: Sequence[I32], targets: I32, methods: Sequence[Method], timed: int) -> list[F32]:
+    def timings(self, histories: Sequence[I32], targets: I32, methods: Sequence[Method], timed: int) -> list[F32]:
         """[timed] per method, cold encode included; CPU time leaves out what other programs take of the machine.
 
         Methods run in shuffled order: what ran before leaves the caches warm or cold.

@@ -59,6 +59,18 @@ class Rescoring:
 
 
 @dataclass(frozen=True)
+class Heads:
+    """Bootstrap heads, each a map of the context of this rank; the interest query is one more."""
+
+    count: int
+    rank: int
+
+    def work(self, width: int, calls: float, children: float) -> float:
+        """FLOP of votes.onnx: the contexts of all heads at every call, an inner product with each for every child."""
+        return (self.count + 1) * (calls * 4 * width * self.rank + children * 2 * width)
+
+
+@dataclass(frozen=True)
 class Sizes:
     """What products depend on. prefixes: V_1 … V_d of the trie; branching: most children of a node at every level."""
 
@@ -98,18 +110,26 @@ def search(sizes: Sizes, levels: Widths, depths: Collection[int], history: int, 
     """A beam search over a history of so many items; `depths`: 0-based levels where the PRM prunes, none = plain.
     extra: what a correction of its leaves adds.
     """
-    beams, generator, prm = 1, _first(sizes, history), 0
+    beams, expanded, judged = 1, [0] * len(levels), [0] * len(levels)
     for level, (k_keep, k_plus) in enumerate(levels):
         wanted = k_plus if level in depths else k_keep
         found = min(wanted, beams * sizes.branching[level])
-        if level:
-            generator += _expand(sizes, beams, level, history)
-            prm += 2 * found * sizes.dims.width * (level in depths)
+        expanded[level], judged[level] = beams, found * (level in depths)
         beams = min(k_keep, found)
-    if depths:
-        first = 2 * sizes.dims.width * sizes.prefixes[0]
-        prm += contexts(sizes, sizes.depth, history) + first
-    return Work(encoder(sizes, history), generator, prm, extra)
+    return counted(sizes, expanded, judged, history, extra)
+
+
+def counted(sizes: Sizes, beams: Sequence[float], judged: Sequence[float], history: int, extra: float = 0) -> Work:
+    """A search that expanded so many prefixes and rewarded so many children at every level, over one history.
+
+    The first level is whole in context.onnx: its expansion costs the same at any width, its rewards nothing more.
+    """
+    generator = _first(sizes, history) + sum(
+        count * _expand(sizes, level, history) for level, count in enumerate(beams) if level
+    )
+    prm = sum(count * _reward(sizes) for level, count in enumerate(judged) if level)
+    opened = _rewarding(sizes, history) if any(judged) else 0
+    return Work(encoder(sizes, history), round(generator), round(prm + opened), round(extra))
 
 
 def scan(sizes: Sizes, history: int, extra: int = 0) -> Work:
@@ -131,6 +151,16 @@ def contexts(sizes: Sizes, count: int, history: int) -> int:
     return 2 * count * (width**2 + sizes.context_layers * (look + 2 * width * sizes.dims.feed_forward))
 
 
+def _rewarding(sizes: Sizes, history: int) -> int:
+    """The PRM's share of context.onnx: contexts of all depths, rewards of the whole first level."""
+    return contexts(sizes, sizes.depth, history) + _reward(sizes) * sizes.prefixes[0]
+
+
+def _reward(sizes: Sizes) -> int:
+    """prm.onnx: one inner product a child."""
+    return 2 * sizes.dims.width
+
+
 def _first(sizes: Sizes, history: int) -> int:
     """The generator's share of context.onnx: keys and values of every block, one query, logits over the codebook."""
     seen = 2 * (sizes.dims.heads * sizes.dims.width if sizes.folded else sizes.inner)
@@ -138,11 +168,11 @@ def _first(sizes: Sizes, history: int) -> int:
     return 2 * (memory + _decode(sizes, history) + sizes.dims.width * sizes.codebook)
 
 
-def _expand(sizes: Sizes, beams: int, level: int, history: int) -> int:
-    """generator-….onnx: every beam through the decoder, then logits of all codes or of its children alone."""
+def _expand(sizes: Sizes, level: int, history: int) -> int:
+    """generator-….onnx, for one beam: through the decoder, then logits of all codes or of its children alone."""
     gathered = sizes.branching[level] * DENSE <= sizes.codebook
     head = sizes.branching[level] if gathered else sizes.codebook
-    return 2 * beams * (_decode(sizes, history) + head * sizes.dims.width)
+    return 2 * (_decode(sizes, history) + head * sizes.dims.width)
 
 
 def _decode(sizes: Sizes, history: int) -> int:

@@ -123,7 +123,7 @@ def strategies(
     data_dir: DataDir = DEFAULT_DATA,
     only: Annotated[str, typer.Option(help="Strategies, comma separated; guided search is always there.")] = "",
     users: Annotated[int, typer.Option(help="Test users that judge, a seeded sample; 0 = all.")] = 4000,
-    choosing: Annotated[int, typer.Option(help="Validation users that choose settings; 0 = all.")] = 2000,
+    choosing: Annotated[int, typer.Option(help="Validation users that choose settings; 0 = all.")] = 6000,
     timed: Annotated[int, typer.Option(help="Users timed one at a time.")] = 200,
     markdown: Markdown = None,
     section: Annotated[str, typer.Option(help="Name of the section.")] = "strategies",

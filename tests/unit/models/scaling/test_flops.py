@@ -12,8 +12,11 @@ from numpy.typing import NDArray
 from tiny import BUNDLE_ITEMS, SIZES, export_bundle, made_network
 
 from models.graphs.correction import correction_graph
+from models.graphs.votes import votes_graph
 from models.manifest import Dims
+from models.recipe import VotesRecipe
 from models.scaling import flops
+from models.votes.network import Votes
 from service.engine.bundle import load
 
 LONG = 60  # items: folding keys and values would cost more than it saves at these widths
@@ -89,6 +92,20 @@ def test_a_correction_is_what_its_graph_does(history: int) -> None:
     assert rescoring.work(history) == pytest.approx(
         work(correction_graph(corrected.model, relations.groups), feeds), rel=0.02
     )
+
+
+@pytest.mark.parametrize("children", [1, 12])
+def test_votes_are_what_their_graph_does(children: int) -> None:
+    width, recipe = 16, VotesRecipe(heads=4, rank=3)
+    rows = np.zeros((20, width), np.float16)
+    feeds: dict[str, NDArray[Any]] = {
+        "node": np.ones((1, children), np.int32),
+        "rows": rows,
+        "row": np.arange(20, dtype=np.int32),
+        "prm_context": np.zeros((1, 1, width), np.float32),
+        "level": np.array(1),
+    }
+    assert flops.Heads(4, 3).work(width, 1, children) == work(votes_graph(Votes(3, width, recipe)), feeds)
 
 
 def test_parameters_are_those_of_the_network() -> None:

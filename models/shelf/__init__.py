@@ -1,0 +1,1 @@
+"""Every strategy of the shelf against guided search at equal compute."""
