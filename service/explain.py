@@ -121,7 +121,7 @@ class _Level:
         self.reward = step.pruned.all_rewards.numpy()[row] if step.pruned else None
         self.final = _final(step, row)
         self.kept: Bools = np.isin(places, kept_at(step.pruned, row)) if step.pruned else self.legal
-        self.rescued: Bools = self.kept & (places >= step.kept.width)
+        self.rescued: Bools = self.kept & (places >= self.counts.kept)
         self.reasons = _Reasons(said.moved, names)
         judged = said.moved is not None or not plan.rescores(step.level)
         self.lost = rejected(trie, step, plan.weight(step.level), row, said.moved) if judged else None
