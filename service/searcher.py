@@ -115,11 +115,12 @@ class _Batch:
         if use_prm:  # as it was when it was calibrated
             searcher.controller.observe(LEVEL1, 0, len(rows), first.expand_s + first.prune_s)
         choices = self._routed(first, self._choices(rows, first))
-        groups: dict[Plan, list[int]] = defaultdict(list)
+        groups: dict[tuple[Plan, int], list[int]] = defaultdict(list)
         for at, choice in enumerate(choices):
             assert choice.plan is not None
-            groups[choice.plan].append(at)
-        for plan, members in sorted(groups.items(), key=lambda group: group[0].levels[-1].k_plus):
+            # What more passes open depends on the k best, so only requests of one k take them together.
+            groups[choice.plan, self.tasks[rows[at]].k if choice.plan.finishing else 0].append(at)
+        for (plan, _), members in sorted(groups.items(), key=lambda group: group[0][0].levels[-1].k_plus):
             self._group(context, rows, first, plan, members, choices)
 
     def _choices(self, rows: list[int], first: FirstLevel) -> list[Choice]:
@@ -179,8 +180,9 @@ class _Batch:
             on_time &= not found.degraded
         own = [at for at in members if self.tasks[rows[at]].strategy == searcher.ladder.strategy]
         if on_time and own:  # another strategy is not what its tier was calibrated with
-            choice, seconds = choices[own[0]], time.perf_counter() - started
-            searcher.controller.observe(choice.tier, choice.k_plus, len(members), seconds)
+            tier, seconds = choices[own[0]].tier, time.perf_counter() - started
+            width = searcher.ladder.k_plus(tier, self.tasks[rows[own[0]]].k)  # as its cost was calibrated by
+            searcher.controller.observe(tier, width, len(members), seconds)
 
     def _found(self, rows: list[int], done: Sequence[int], found: Found, choices: list[Choice]) -> None:
         started = time.perf_counter()

@@ -18,6 +18,7 @@ from service.searcher import Searcher
 from service.served import Served
 
 BATCHES = (1, 8)  # the cost of a batch is taken to be linear between and beyond these
+LISTED = 10  # items asked for; some strategies are no narrower than that
 REPEATS = 3  # the quickest counts: what a batch costs, not what disturbed it
 
 Call = Callable[[Callable[[], Any]], Any]
@@ -54,18 +55,18 @@ def _measure(served: Served, fresh: Fresh, tier: str) -> None:
     timed = [_search(searcher, fresh(), tier) for _ in range(REPEATS)]
     first, rest = (min(seconds) for seconds in zip(*timed, strict=True))
     costs.calibrate(LEVEL1, 0, context.batch, first)
-    costs.calibrate(tier, served.ladder.k_plus(tier, 1), context.batch, rest)
+    costs.calibrate(tier, served.ladder.k_plus(tier, LISTED), context.batch, rest)
 
 
 def _search(searcher: Searcher, context: Context, tier: str) -> tuple[float, float]:
     """Seconds of level 1, and of everything after it."""
     engine, rows, clock = searcher.engine, range(context.batch), time.perf_counter
-    plan = searcher.ladder.choice(tier, tier, "", 1, searcher.ladder.strategy).plan
+    plan = searcher.ladder.choice(tier, tier, "", LISTED, searcher.ladder.strategy).plan
     assert plan is not None
     started = clock()
     first = staged.first_level(engine, context, searcher.trie.branching(0), True, clock)
     middle = clock()
-    group = staged.begin(engine, context, first, rows, plan, 1)
+    group = staged.begin(engine, context, first, rows, plan, LISTED)
     for _ in staged.descend(engine, context, group, [Deadline()] * len(rows), clock):
         pass
     return middle - started, clock() - middle

@@ -11,6 +11,7 @@ from service.engine.protocol import Context, Engine
 from service.search.guided import Found, Step
 from service.search.influence import Contexts, Moved, influence, legal, weighed
 from service.search.plan import Plan
+from service.search.strategies.interest import Interested
 from service.search.votes import agreement, deviation
 
 I32 = NDArray[np.int32]
@@ -53,7 +54,8 @@ def evidence(
     hurry: Callable[[], bool] = lambda: False,
 ) -> Evidence:
     """On request `row` of a search under `plan`: `context` is its own, `history` its item rows, oldest first."""
-    candidates = weighed(engine, found, plan.weight(engine.depth - 1), row)
+    interest = plan.keeping.weight if isinstance(plan.keeping, Interested) else 0.0
+    candidates = weighed(engine, found, plan.weight(engine.depth - 1), row, interest)
     why = influence(engine, contexts, history, candidates, hurry)
     moved = why.levels if why else (None,) * len(found.steps)
     votes = (_agreement(engine, context, step, row) for step in found.steps)

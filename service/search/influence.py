@@ -5,12 +5,12 @@ of a candidate's log share, its reward less the log-sum-exp of the rewards of al
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from service.engine.protocol import Context, Engine, Pruned
+from service.engine.protocol import Beams, Context, Engine, HostTensor, Pruned
 from service.search import choosing
 from service.search.csr import Trie
 from service.search.guided import Found, Step
@@ -29,6 +29,7 @@ AT_ONCE = 1 << 13  # history items, or candidates, of a batch of histories
 class Weighed:
     """Candidates of one 0-based level that are rewarded again: `at` [c] places among the level's children, node int32
     [c], log_prob f32 [c]. `corrected`: leaves that a correction ranked, as one list that `weight` had ordered.
+    `interest`: weight of the interest query in what the search took for the reward.
     """
 
     level: int
@@ -37,6 +38,7 @@ class Weighed:
     log_prob: F32
     weight: float
     corrected: bool
+    interest: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,10 @@ def influence(
 ) -> Influence | None:
     """Leave out every item of `history` (item rows, oldest first) in turn; one that occurs twice, at both places.
 
-    None where `hurry()` before it is done.
+    None where `hurry()` before it is done, or no PRM chose.
     """
+    if not any(weighed):
+        return None
     rows = left_out(history)
     made = rewards(engine, contexts, [history, *(without(history, (row,)) for row in rows)], weighed, hurry)
     if made is None:
@@ -100,12 +104,14 @@ def _moved(weighed: Weighed, reward: F32) -> Moved:
     return Moved(weighed, reward[0], share[1:] - share[:1])
 
 
-def weighed(engine: Engine, found: Found, leaf_weight: float, row: int = 0) -> tuple[Weighed | None, ...]:
+def weighed(
+    engine: Engine, found: Found, leaf_weight: float, row: int = 0, interest: float = 0.0
+) -> tuple[Weighed | None, ...]:
     """By level the legal candidates of request `row`; of leaves that were corrected, the list that was."""
-    return tuple(_weighed(engine, step, leaf_weight, row) for step in found.steps)
+    return tuple(_weighed(engine, step, leaf_weight, row, interest) for step in found.steps)
 
 
-def _weighed(engine: Engine, step: Step, weight: float, row: int) -> Weighed | None:
+def _weighed(engine: Engine, step: Step, weight: float, row: int, interest: float) -> Weighed | None:
     if step.pruned is None:
         return None
     node, log_prob = step.children.node.numpy()[row], step.children.log_prob.numpy()[row]
@@ -114,7 +120,7 @@ def _weighed(engine: Engine, step: Step, weight: float, row: int) -> Weighed | N
     if corrected:
         score = choosing.scores(step.pruned.all_rewards.numpy()[row], log_prob, weight)
         at = _listed(at, kept_at(step.pruned, row), score, engine.pool)
-    return Weighed(step.level, at, node[at], log_prob[at], weight, corrected)
+    return Weighed(step.level, at, node[at], log_prob[at], weight, corrected, interest)
 
 
 def legal(trie: Trie, step: Step, row: int) -> Bool:
@@ -169,10 +175,20 @@ def _rewards(engine: Engine, context: Context, weighed: Weighed | None) -> F32:
     beams = engine.beams(np.tile(weighed.node, (context.batch, 1)), np.tile(weighed.log_prob, (context.batch, 1)))
     count, weight = len(weighed.at), weighed.weight if weighed.corrected else 0.0
     pruned = engine.prune(context, beams, weighed.level, count, weight)
+    if weighed.interest:
+        pruned = _interested(engine, context, beams, weighed, pruned.all_rewards.numpy(), weight)
     if not weighed.corrected:
         plain: F32 = pruned.all_rewards.numpy()
         return plain
     return _in_place(engine.correct(context, pruned, count))
+
+
+def _interested(engine: Engine, context: Context, beams: Beams, weighed: Weighed, plain: F32, weight: float) -> Pruned:
+    """As `service.search.strategies.interest` rewards, all of them kept."""
+    interest = engine.vote(context, beams, weighed.level).interest
+    reward: F32 = plain + np.float32(weighed.interest) * interest
+    pruned = choosing.keep(beams.node.numpy(), beams.log_prob.numpy(), reward, plain.shape[1], weight)
+    return replace(pruned, order=HostTensor(pruned.order.numpy().astype(np.int64)))  # as a correction takes it
 
 
 def _in_place(pruned: Pruned) -> F32:

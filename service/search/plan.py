@@ -108,8 +108,8 @@ class Plan:
         return self.use_prm and (self.depths is None or level in self.depths)
 
     def rescores(self, level: int) -> bool:
-        """Does the correction rank what the PRM leaves of this 0-based level?"""
-        return self.rescore > 0 and level == len(self.levels) - 1 and self.prunes(level)
+        """Does the correction rank what the PRM leaves of this 0-based level? A first level is chosen on the host."""
+        return self.rescore > 0 and 0 < level == len(self.levels) - 1 and self.prunes(level)
 
     @property
     def leaf_weight(self) -> float:

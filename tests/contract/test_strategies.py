@@ -96,6 +96,16 @@ def test_a_deployment_chooses_what_nobody_else_did() -> None:
         made_runtime(made_model(CATALOGUE, FakeEngine(TRIE, voters=0)), default_strategy="optimistic")
 
 
+@pytest.mark.parametrize("pool", [0, 5])
+def test_a_catalogue_of_one_code_has_nothing_to_go_back_to(pool: int) -> None:
+    flat = made_catalogue(items=60, depth=1, codes=64)
+    with Client(made_runtime(made_model(flat, FakeEngine(build(flat.sids), pool=pool)))) as client:
+        for name in STRATEGIES:
+            answer = client.recommend(history=list(flat.ids[:3]), strategy=name, budget="k10", k=5, explain=True)
+            assert answer.status_code == 200, answer.text
+            assert len(answer.json()["items"]) == 5
+
+
 def test_without_votes_some_are_refused(tmp_path: Path) -> None:
     with Client(made_runtime(made_model(CATALOGUE, FakeEngine(TRIE, voters=0)))) as bare:
         for name in STRATEGIES:

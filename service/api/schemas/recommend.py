@@ -74,7 +74,7 @@ class RecommendRequest(Wire):
     )
     k: int = Field(default=10, strict=True, ge=1, le=MAX_K)
     strategy: StrategyName | None = Field(
-        default=None, description="How the search spends its tier; absent: `guided`, or the bucket's."
+        default=None, description="How the search spends its tier; absent: the bucket's, else the service's own."
     )
     budget: Budget | None = Field(
         default=None, description="`auto`, a tier's name, or an object; absent: the bucket's, else the service's own."

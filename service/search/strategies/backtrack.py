@@ -44,7 +44,8 @@ class Backtracked:
         dives, trie = Passes(engine, context, plan, self.clock), engine.trie
         if not judged(found):
             return dives.alone(found, k)
-        levels, again, active = [Columns.of(done) for done in found.steps], False, np.ones(context.batch, np.bool_)
+        levels, active = [Columns.of(done) for done in found.steps], np.ones(context.batch, np.bool_)
+        again, cut = False, found.degraded
         start, leaf = np.zeros(context.batch, np.int32), dives.best(levels, 1)[0][:, 0]
         for _ in range(self.passes):
             shares = log_shares(levels)
@@ -54,12 +55,12 @@ class Backtracked:
             ways = along(levels, shares, np.concatenate((leaf[:, None], node), 1), trie)
             last = np.where(np.isfinite(score), ways[:, 1:, -1], np.inf).min(1)
             active &= self._fell(ways[:, 0], start) & (best.max(1) > last)
-            if hurry() or not active.any():
+            if not active.any() or (cut := hurry()):
                 break
             where = np.where(active, best.argmax(1), RESTS).astype(np.int32)
             (levels, newest), again = dives.again(levels, where, promise, self.width), True
             start, leaf = np.where(active, where, start), np.where(active, newest, leaf)
-        return dives.finish(levels, k, found.degraded) if again else dives.alone(found, k)
+        return dives.finish(levels, k, cut) if again else dives.alone(replace(found, degraded=cut), k)
 
     def _fell(self, path: F32, start: I32) -> Bool:
         """bool [B]: does a way [B,d] drop anywhere below the level where its dive began?"""
@@ -70,6 +71,8 @@ class Backtracked:
 
 def narrow(plan: Plan, by: int = 8) -> Plan:
     """The plan of a dive: above the leaves K' and K+ shrink in proportion; all of level 1 is judged as ever."""
+    if len(plan.levels) == 1:
+        return plan
     first, *inner, last = plan.levels
     narrowed = (Level(max(1, level.k_keep // by), max(1, level.k_plus // by)) for level in inner)
     return replace(plan, levels=(Level(max(1, first.k_keep // by), first.k_plus), *narrowed, last))

@@ -5,7 +5,7 @@ GenPRM (arXiv 2504.00891) feeds a critique of the first wrong step back to the p
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,17 +43,17 @@ class Refined:
         passes, trie = Passes(engine, context, plan, self.clock), engine.trie
         if not judged(found):
             return passes.alone(found, k)
-        levels, refined = [Columns.of(done) for done in found.steps], False
+        levels, refined, cut = [Columns.of(done) for done in found.steps], False, found.degraded
         (node, score), active = passes.best(levels, k), np.ones(context.batch, np.bool_)
         for _ in range(self.rounds):
             promise = promising(levels, node, np.isfinite(score), trie)
             where = np.where(active, drops(promise), RESTS)
-            if hurry() or (where == RESTS).all():
+            if (where == RESTS).all() or (cut := hurry()):
                 break
             (levels, _), refined, before = passes.again(levels, where, promise, self.width), True, node
             node, score = passes.best(levels, k)
             active = (where != RESTS) & (before != node).any(1)
-        return passes.finish(levels, k, found.degraded) if refined else passes.alone(found, k)
+        return passes.finish(levels, k, cut) if refined else passes.alone(replace(found, degraded=cut), k)
 
 
 def promising(levels: Sequence[Columns], leaf: I32, real: Bool, trie: Trie) -> list[F32]:

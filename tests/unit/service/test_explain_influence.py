@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -11,13 +12,14 @@ from hypothesis import strategies as st
 from made import made_catalogue
 
 from service.engine.fake import FakeEngine
-from service.engine.protocol import I32, Pruned
+from service.engine.protocol import I32, Context, Pruned
 from service.outcomes import encoded
 from service.search import choosing
 from service.search import influence as influences
 from service.search.guided import Found, search
 from service.search.influence import NEWEST, Influence, influence, left_out, weighed, without
 from service.search.plan import Plan, Rule
+from service.search.strategies.interest import Interested
 from service.search.trie import build
 
 CATALOGUE = made_catalogue(items=300, depth=3, codes=8, seed=5)
@@ -29,7 +31,6 @@ PLANS = st.sampled_from(
         Plan.uniform(3, 6, 24, rescore=12),
         Plan.uniform(3, 20, 24, rescore=12),
         Plan.uniform(3, 6, 24, rule=Rule(0.5, 1.0), rescore=12),
-        Plan.uniform(3, 6, 6, use_prm=False),
     ]
 )
 
@@ -38,7 +39,8 @@ def worked(history: Sequence[int], plan: Plan, late: bool = False) -> tuple[Fake
     engine, rows = FakeEngine(TRIE, pool=plan.rescore), np.array(history, np.int32)
     contexts = partial(encoded, engine, CATALOGUE)
     found = search(engine, contexts([rows]), plan, 6)
-    candidates = weighed(engine, found, plan.weight(2))
+    interest = plan.keeping.weight if isinstance(plan.keeping, Interested) else 0.0
+    candidates = weighed(engine, found, plan.weight(2), interest=interest)
     return engine, found, influence(engine, contexts, rows, candidates, lambda: late)
 
 
@@ -72,9 +74,7 @@ def test_every_change_is_that_of_the_log_share(history: list[int], plan: Plan) -
     assert why is not None
     assert why.rows == (tuple(dict.fromkeys(reversed(history))) if len(set(history)) > 1 else ())
     for level, moved in enumerate(why.levels):
-        assert (moved is None) == (not plan.use_prm)
-        if moved is None:
-            continue
+        assert moved is not None
         whole = rewards_by_hand(engine, np.array(history, np.int32), found, plan, level)
         nodes = moved.weighed.node.tolist()
         assert sorted(nodes) == sorted(whole)
@@ -120,6 +120,31 @@ def test_only_the_newest_of_a_long_history_are_left_out() -> None:
     assert left_out(history) == tuple(range(80, 80 - NEWEST, -1))
     assert left_out(np.array([7, 7, 7], np.int32)) == ()
     assert without(np.array([3, 4, 3, 5], np.int32), (3,)).tolist() == [4, 5]
+
+
+@settings(max_examples=40, deadline=None)
+@given(HISTORIES, st.sampled_from([0, 12]))
+def test_what_the_interest_adds_is_part_of_the_reward(history: list[int], rescore: int) -> None:
+    plan = replace(Plan.uniform(3, 6, 24, rule=Rule(0.0, 1.0), rescore=rescore), keeping=Interested(0.5))
+    _, found, why = worked(history, plan)
+    assert why is not None
+    for step, moved in zip(found.steps, why.levels, strict=True):
+        assert step.pruned is not None
+        assert moved is not None
+        made = dict(zip(moved.weighed.node.tolist(), moved.reward.tolist(), strict=True))
+        kept = step.kept.node.numpy()[0].tolist()
+        assert step.pruned.reward.numpy()[0] == pytest.approx([made[node] for node in kept], abs=1e-5)
+
+
+def test_a_plain_beam_has_nothing_to_explain_and_encodes_nothing() -> None:
+    engine, rows = FakeEngine(TRIE), np.array([1, 2, 3], np.int32)
+    contexts = partial(encoded, engine, CATALOGUE)
+    found = search(engine, contexts([rows]), Plan.uniform(3, 6, 6, use_prm=False), 6)
+
+    def never(histories: Sequence[I32]) -> Context:
+        raise AssertionError(f"{len(histories)} histories were encoded for nothing")
+
+    assert influence(engine, never, rows, weighed(engine, found, 0.0)) is None
 
 
 def test_nothing_is_left_out_where_no_time_is_left() -> None:

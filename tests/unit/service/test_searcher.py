@@ -55,6 +55,19 @@ def task(served: Served, rows: Sequence[int], tier: str | None = "k10", k: int =
     return Task(history, key, None, illegal, k, choice, "guided", None, None, None, False, Deadline())
 
 
+def test_what_takes_more_passes_does_not_depend_on_who_asks_for_more(served: Served) -> None:
+    def asked(rows: Sequence[int], k: int, name: str) -> Task:
+        choice = served.ladder.choice("k10", "k10", "requested", k, name)
+        return replace(task(served, rows, None, k), choice=choice, strategy=name)
+
+    for name in ("refine", "backtrack"):
+        histories = [[at, at + 7] for at in range(1, 49)]
+        few, many = ([asked(rows, k, name) for rows in histories] for k in (1, 9))
+        alone = [ran(served.searcher, [one])[0][0].items for one in few]
+        mixed = ran(served.searcher, [*few, *many])[0]
+        assert [outcome.items for outcome in mixed[: len(few)]] == alone
+
+
 def ran(searcher: Searcher, tasks: Sequence[Task], backlog: int = 0) -> tuple[list[Outcome], list[Reply]]:
     """Outcomes in the order of the tasks, replies in the order they were delivered."""
     order: list[Reply] = []

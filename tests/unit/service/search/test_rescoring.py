@@ -64,7 +64,7 @@ def rows(found: Found, row: int = 0) -> list[int]:
 def test_only_the_leaves_that_the_prm_prunes_are_rescored(plan: Plan) -> None:
     last = len(plan.levels) - 1
     rescored = [level for level in range(len(plan.levels)) if plan.rescores(level)]
-    assert rescored == ([last] if plan.rescore and plan.prunes(last) else [])
+    assert rescored == ([last] if plan.rescore and last and plan.prunes(last) else [])
     assert plan.leaf_weight == (0.0 if rescored else plan.rule.leaf)
 
 
