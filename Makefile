@@ -66,8 +66,7 @@ figures: $(TRAIN)  ## Train and judge what models/README.md shows (hours; a seco
 	  $(VENV)/bin/promise study $$study --data-dir "$(DATA_DIR)" --users 6000 --markdown models/README.md || exit; \
 	done
 	$(VENV)/bin/promise study labels --data-dir "$(DATA_DIR)" --markdown models/README.md
-	$(VENV)/bin/promise report strategies --data-dir "$(DATA_DIR)" --markdown models/README.md --plots models/figures \
-	  --a runs/best/beauty-0/bundle-A-inner --bundle runs/best/beauty-0/bundle-B-inner
+	$(VENV)/bin/promise report strategies --data-dir "$(DATA_DIR)" --markdown models/README.md --plots models/figures
 	$(VENV)/bin/promise report scaling --train --data-dir "$(DATA_DIR)" --markdown models/README.md --plots models/figures
 
 bench-peers: $(TRAIN)  ## The same model shape against other serving stacks, in environments of their own

@@ -29,4 +29,4 @@ def voted_bundle(plain: Path, folder: Path, votes: Calibrated | None = None) -> 
 
 
 def quick(**choices: int | float) -> VotesRecipe:
-    return replace(RECIPE, **choices)  # type: ignore[arg-type]
+    return replace(RECIPE, **choices)  # type: ignore[arg-type]  # choices by name

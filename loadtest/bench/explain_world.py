@@ -23,7 +23,7 @@ from service.tasks import Outcome, Task
 class Forgetful:
     """service.tasks.Encodings that keep nothing: every request encodes its history."""
 
-    def peek(self, key: bytes, model: str) -> F16 | None:  # noqa: ARG002
+    def peek(self, key: bytes, model: str) -> F16 | None:  # noqa: ARG002 - no cache, so every time is whole
         return None
 
     def keep(self, key: bytes, memory: F16, model: str) -> None: ...

@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from types import MappingProxyType
 
 from service.errors import StartError, UnknownStrategyError, UnknownTierError
@@ -103,7 +104,7 @@ class Ladder:
         """Every name a request may ask for, cheapest first; `exact` only where the bundle can scan."""
         return (*SEARCHES, *((EXACT,) if self.exact else ()))
 
-    @property
+    @cached_property
     def strategies(self) -> tuple[str, ...]:
         """Every strategy a request may ask for."""
         missing = (frozenset() if self.votes else VOTING) | (frozenset() if self.router else {ROUTED})

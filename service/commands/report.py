@@ -113,9 +113,9 @@ def scaling(
 def strategies(
     run: Annotated[Path, typer.Option(help="Folder of what was measured.")] = Path("runs/shelf"),
     first: Annotated[Path, typer.Option("--a", help="Bundle of setting A: chooses settings on validation users.")] = (
-        Path("runs/votes/beauty-0/bundle-A")
+        Path("runs/best/beauty-0/bundle-A-inner")
     ),
-    bundle: Annotated[Path, typer.Option(help="Bundle of setting B.")] = Path("runs/votes/beauty-0/bundle-B"),
+    bundle: Annotated[Path, typer.Option(help="Bundle of setting B.")] = Path("runs/best/beauty-0/bundle-B-inner"),
     seeds: Annotated[str, typer.Option(help="Its further seeds, comma separated.")] = (
         "runs/best/beauty-1/bundle-B-inner,runs/best/beauty-2/bundle-B-inner"
     ),

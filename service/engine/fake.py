@@ -90,7 +90,7 @@ class FakeEngine:
         self,
         context: Context,
         children: Beams,
-        level: int,  # noqa: ARG002
+        level: int,  # noqa: ARG002 - a hash of the node tells levels apart
         k_keep: int,
         weight: float,
     ) -> Pruned:
@@ -109,7 +109,7 @@ class FakeEngine:
         order = HostTensor(choosing.pick(leaves.order.numpy(), again.order.numpy()))
         return Pruned(again.kept, order, again.reward, leaves.all_rewards)
 
-    def vote(self, context: Context, children: Beams, level: int) -> Voted:  # noqa: ARG002
+    def vote(self, context: Context, children: Beams, level: int) -> Voted:  # noqa: ARG002 - as in prune
         """Votes scatter around the reward and average to it where they are even in number; interest is a hash."""
         node = children.node.numpy()
         reward = np.stack([self._rewards(context, row, node[row]) for row in range(context.batch)])

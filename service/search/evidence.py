@@ -11,7 +11,6 @@ from service.engine.protocol import Context, Engine
 from service.search.guided import Found, Step
 from service.search.influence import Contexts, Moved, influence, legal, weighed
 from service.search.plan import Plan
-from service.search.strategies.interest import Interested
 from service.search.votes import agreement, deviation
 
 I32 = NDArray[np.int32]
@@ -54,8 +53,7 @@ def evidence(
     hurry: Callable[[], bool] = lambda: False,
 ) -> Evidence:
     """On request `row` of a search under `plan`: `context` is its own, `history` its item rows, oldest first."""
-    interest = plan.keeping.weight if isinstance(plan.keeping, Interested) else 0.0
-    candidates = weighed(engine, found, plan.weight(engine.depth - 1), row, interest)
+    candidates = weighed(engine, found, plan.weight(engine.depth - 1), row, plan.keeping)
     why = influence(engine, contexts, history, candidates, hurry)
     moved = why.levels if why else (None,) * len(found.steps)
     votes = (_agreement(engine, context, step, row) for step in found.steps)

@@ -14,6 +14,7 @@ from service.engine.protocol import Beams, Context, Engine, HostTensor, Pruned
 from service.search import choosing
 from service.search.csr import Trie
 from service.search.guided import Found, Step
+from service.search.plan import Keeping
 
 F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]
@@ -29,7 +30,7 @@ AT_ONCE = 1 << 13  # history items, or candidates, of a batch of histories
 class Weighed:
     """Candidates of one 0-based level that are rewarded again: `at` [c] places among the level's children, node int32
     [c], log_prob f32 [c]. `corrected`: leaves that a correction ranked, as one list that `weight` had ordered.
-    `interest`: weight of the interest query in what the search took for the reward.
+    `keeping`: how the search chose, where it did so otherwise; it may take something else for the reward.
     """
 
     level: int
@@ -38,7 +39,7 @@ class Weighed:
     log_prob: F32
     weight: float
     corrected: bool
-    interest: float = 0.0
+    keeping: Keeping | None = None
 
 
 @dataclass(frozen=True)
@@ -105,13 +106,13 @@ def _moved(weighed: Weighed, reward: F32) -> Moved:
 
 
 def weighed(
-    engine: Engine, found: Found, leaf_weight: float, row: int = 0, interest: float = 0.0
+    engine: Engine, found: Found, leaf_weight: float, row: int = 0, keeping: Keeping | None = None
 ) -> tuple[Weighed | None, ...]:
     """By level the legal candidates of request `row`; of leaves that were corrected, the list that was."""
-    return tuple(_weighed(engine, step, leaf_weight, row, interest) for step in found.steps)
+    return tuple(_weighed(engine, step, leaf_weight, row, keeping) for step in found.steps)
 
 
-def _weighed(engine: Engine, step: Step, weight: float, row: int, interest: float) -> Weighed | None:
+def _weighed(engine: Engine, step: Step, weight: float, row: int, keeping: Keeping | None) -> Weighed | None:
     if step.pruned is None:
         return None
     node, log_prob = step.children.node.numpy()[row], step.children.log_prob.numpy()[row]
@@ -120,7 +121,7 @@ def _weighed(engine: Engine, step: Step, weight: float, row: int, interest: floa
     if corrected:
         score = choosing.scores(step.pruned.all_rewards.numpy()[row], log_prob, weight)
         at = _listed(at, kept_at(step.pruned, row), score, engine.pool)
-    return Weighed(step.level, at, node[at], log_prob[at], weight, corrected, interest)
+    return Weighed(step.level, at, node[at], log_prob[at], weight, corrected, keeping)
 
 
 def legal(trie: Trie, step: Step, row: int) -> Bool:
@@ -175,19 +176,19 @@ def _rewards(engine: Engine, context: Context, weighed: Weighed | None) -> F32:
     beams = engine.beams(np.tile(weighed.node, (context.batch, 1)), np.tile(weighed.log_prob, (context.batch, 1)))
     count, weight = len(weighed.at), weighed.weight if weighed.corrected else 0.0
     pruned = engine.prune(context, beams, weighed.level, count, weight)
-    if weighed.interest:
-        pruned = _interested(engine, context, beams, weighed, pruned.all_rewards.numpy(), weight)
+    if weighed.keeping is not None:
+        plain = pruned.all_rewards.numpy()
+        own = weighed.keeping.rewarded(engine, context, beams, weighed.level, plain)
+        pruned = pruned if own is plain else _all_kept(beams, own, weight)
     if not weighed.corrected:
-        plain: F32 = pruned.all_rewards.numpy()
-        return plain
+        reward: F32 = pruned.all_rewards.numpy()
+        return reward
     return _in_place(engine.correct(context, pruned, count))
 
 
-def _interested(engine: Engine, context: Context, beams: Beams, weighed: Weighed, plain: F32, weight: float) -> Pruned:
-    """As `service.search.strategies.interest` rewards, all of them kept."""
-    interest = engine.vote(context, beams, weighed.level).interest
-    reward: F32 = plain + np.float32(weighed.interest) * interest
-    pruned = choosing.keep(beams.node.numpy(), beams.log_prob.numpy(), reward, plain.shape[1], weight)
+def _all_kept(beams: Beams, reward: F32, weight: float) -> Pruned:
+    """All of them, by other rewards than the PRM's."""
+    pruned = choosing.keep(beams.node.numpy(), beams.log_prob.numpy(), reward, beams.width, weight)
     return replace(pruned, order=HostTensor(pruned.order.numpy().astype(np.int64)))  # as a correction takes it
 
 

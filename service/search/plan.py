@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from service.engine.protocol import Context, Engine, Pruned
+    from service.engine.protocol import Beams, Context, Engine, Pruned
     from service.search.guided import Deadline, Found
     from service.search.pool import Pool
     from service.search.staged import FirstLevel
 
+F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]
 Bool = NDArray[np.bool_]
 
@@ -42,9 +43,13 @@ class Keeping(Protocol):
 
     def __call__(self, pool: "Pool") -> "Pruned": ...
 
-    def at_least(self, k: int) -> "Keeping":
+    def at_least(self, k: int) -> "Keeping":  # noqa: ARG002 - for most the plan's widths are enough for k items
         """The same, for lists of k items."""
-        ...
+        return self
+
+    def rewarded(self, engine: "Engine", context: "Context", children: "Beams", level: int, reward: F32) -> F32:  # noqa: ARG002 - most take the PRM's
+        """What it takes for the reward of children, f32 [B,C], given the PRM's."""
+        return reward
 
 
 class Finishing(Protocol):

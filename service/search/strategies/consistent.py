@@ -6,13 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.engine.protocol import Pruned
+from service.search.plan import Keeping
 from service.search.pool import Pool, ranks
 
 Bool = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Consistent:
+class Consistent(Keeping):
     """Above the leaves keep the K' best children on which both agree, and others only where these are too few.
 
     REG4Rec (arXiv 2508.15308) drops paths whose steps its two views of a user do not both support. Here they disagree
@@ -28,10 +29,6 @@ class Consistent:
     def __post_init__(self) -> None:
         if not 0 <= self.share <= 1:
             raise ValueError(f"a share lies between 0 and 1, not {self.share}")
-
-    def at_least(self, k: int) -> "Consistent":  # noqa: ARG002
-        """The same: the plan's widths are enough for k items."""
-        return self
 
     def __call__(self, pool: Pool) -> Pruned:
         if pool.leaves:

@@ -4,13 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from service.engine.protocol import Pruned
+from service.engine.protocol import F32, Beams, Context, Engine, Pruned
 from service.search import choosing
+from service.search.plan import Keeping
 from service.search.pool import Pool
 
 
 @dataclass(frozen=True)
-class Interested:
+class Interested(Keeping):
     """Prune, and rank the leaves, by reward + weight · interest; the scoring rule then adds the log-probability.
 
     AMEN's next-interest flow (arXiv 2510.11317) predicts where a user is going as a vector: here a query that was
@@ -21,10 +22,11 @@ class Interested:
 
     weight: float = 0.5
 
-    def at_least(self, k: int) -> "Interested":  # noqa: ARG002
-        """The same: the plan's widths are enough for k items."""
-        return self
-
     def __call__(self, pool: Pool) -> Pruned:
-        reward = pool.reward + np.float32(self.weight) * pool.voted.interest
+        reward = self.rewarded(pool.engine, pool.context, pool.children, pool.level, pool.reward)
         return pool.keep(choosing.scores(reward, pool.log_prob, pool.weight), reward=reward)
+
+    def rewarded(self, engine: Engine, context: Context, children: Beams, level: int, reward: F32) -> F32:
+        """The PRM's and, weighted, that of the interest query."""
+        summed: F32 = reward + np.float32(self.weight) * engine.vote(context, children, level).interest
+        return summed

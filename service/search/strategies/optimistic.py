@@ -5,12 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from service.engine.protocol import Pruned
+from service.search.plan import Keeping
 from service.search.pool import Pool
 from service.search.votes import deviation
 
 
 @dataclass(frozen=True)
-class Optimistic:
+class Optimistic(Keeping):
     """Above the leaves keep the K' children of highest score + beta · deviation of the votes; leaves rank by score.
 
     Generative Actor Critic (arXiv 2512.21527): look where the critic's optimistic quantile is high, decide by its mean.
@@ -19,10 +20,6 @@ class Optimistic:
     """
 
     beta: float = 1.0
-
-    def at_least(self, k: int) -> "Optimistic":  # noqa: ARG002
-        """The same: the plan's widths are enough for k items."""
-        return self
 
     def __call__(self, pool: Pool) -> Pruned:
         if pool.leaves:

@@ -7,13 +7,14 @@ from numpy.typing import NDArray
 
 from service.engine.protocol import Pruned
 from service.search import choosing
+from service.search.plan import Keeping
 from service.search.pool import Pool
 
 F32 = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Relaxed:
+class Relaxed(Keeping):
     """Above the leaves keep what scores within base + slope · (1 − max π) of the K'-th best.
 
     EARS (arXiv 2512.13194), π being the softmax of the rewards: where no child stands out, the K'-th and the next are
@@ -32,10 +33,6 @@ class Relaxed:
     def __post_init__(self) -> None:
         if min(self.base, self.slope) < 0 or self.most < 1:
             raise ValueError(f"a margin is at least 0 and `most` at least 1, not {self}")
-
-    def at_least(self, k: int) -> "Relaxed":  # noqa: ARG002
-        """The same: the plan's widths are enough for k items."""
-        return self
 
     def __call__(self, pool: Pool) -> Pruned:
         if pool.leaves:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from service.engine.protocol import HostTensor, Pruned
 from service.search import choosing
+from service.search.plan import Keeping
 from service.search.pool import Pool, ranks
 
 F32 = NDArray[np.float32]
@@ -17,7 +18,7 @@ Bool = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Resampled:
+class Resampled(Keeping):
     """Above the leaves, K' copies of prefixes are drawn by weight; the beam holds each prefix once, with its copies.
 
     Twisted sequential Monte Carlo (arXiv 2410.01920) draws one child of every particle and resamples by

@@ -39,8 +39,7 @@ def worked(history: Sequence[int], plan: Plan, late: bool = False) -> tuple[Fake
     engine, rows = FakeEngine(TRIE, pool=plan.rescore), np.array(history, np.int32)
     contexts = partial(encoded, engine, CATALOGUE)
     found = search(engine, contexts([rows]), plan, 6)
-    interest = plan.keeping.weight if isinstance(plan.keeping, Interested) else 0.0
-    candidates = weighed(engine, found, plan.weight(2), interest=interest)
+    candidates = weighed(engine, found, plan.weight(2), keeping=plan.keeping)
     return engine, found, influence(engine, contexts, rows, candidates, lambda: late)
 
 

@@ -35,7 +35,7 @@ def test_parents_are_places_in_the_beam_before(case: Case, plan: Plan, level: in
 @settings(max_examples=60, deadline=None)
 def test_kept_by_score_it_is_what_the_engine_keeps(case: Case, plan: Plan, level: int) -> None:
     pool = pool_of(case, plan, level)
-    wanted, known = pool.pruned(), replace(pool.at(pool.reward), context=None)  # type: ignore[arg-type]
+    wanted, known = pool.pruned(), replace(pool.at(pool.reward), context=None)  # type: ignore[arg-type]  # proves that nobody asks
     for kept in (pool.keep(pool.score), known.pruned()):
         for row in range(case.context.batch):
             real = np.isfinite(wanted.kept.log_prob.numpy()[row])

@@ -146,7 +146,7 @@ def test_the_effective_size_counts_equal_weights() -> None:
 @pytest.mark.parametrize("wrong", [{"temperature": 0.0}, {"temperature": -1.0}, {"temperature": np.nan}, {"least": 0}])
 def test_what_cannot_be_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="temperature"):
-        Resampled(**wrong)  # type: ignore[arg-type]
+        Resampled(**wrong)  # type: ignore[arg-type]  # choices by name
 
 
 def test_a_longer_list_needs_more_prefixes() -> None:
