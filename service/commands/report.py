@@ -4,7 +4,7 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from rich.console import Console
@@ -76,7 +76,6 @@ def scaling(
     as_json: AsJson = False,
 ) -> None:
     """Quality against inference FLOP: widths, depths, sizes, a large catalogue. What was measured is kept."""
-    from models.report import to_rich, write_section
     from models.scaling import pages, study
     from models.scaling.sweep import Sample
     from models.training import use_threads
@@ -94,19 +93,7 @@ def scaling(
         lambda name: samples.get(name, Sample(users, more, timed)),
         log,
     )
-    if markdown:
-        write_section(markdown, section, pages.page(found))
-    for file in pages.plots(found, plots) if plots else ():
-        log(f"{file} drawn")
-    if as_json:
-        typer.echo(json.dumps(pages.as_json(found)))
-        return
-    console = _console()
-    for title, (head, cells) in pages.blocks(found):
-        if cells:
-            console.print(to_rich(head, cells, title=title))
-    for line in [*found.missing, *pages.sentences(found)]:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    _show(pages, found, _Wanted(markdown, section, plots, as_json), log)
 
 
 @app.command()
@@ -131,7 +118,6 @@ def strategies(
     as_json: AsJson = False,
 ) -> None:
     """Every strategy against guided search at equal FLOP and equal time. What was measured is kept."""
-    from models.report import to_rich, write_section
     from models.scaling.study import Datasets
     from models.shelf import pages
     from models.shelf import report as shelf
@@ -142,16 +128,33 @@ def strategies(
     others = [Path(name) for name in _names(seeds)]
     wanted = shelf.subjects(first, bundle, others, router, shelf.Sample(users, choosing, timed), _names(only))
     found = shelf.report(*wanted, Datasets(data_dir, log).of, run, log)
-    if markdown:
-        write_section(markdown, section, pages.page(found))
-    for file in pages.plots(found, plots) if plots else ():
+    _show(pages, found, _Wanted(markdown, section, plots, as_json), log)
+
+
+class _Wanted(NamedTuple):
+    """What becomes of a study: a section of a file, charts in a folder, JSON in a table's place."""
+
+    markdown: Path | None
+    section: str
+    plots: Path | None
+    as_json: bool
+
+
+def _show(pages: Any, found: Any, wanted: _Wanted, log: Any) -> None:
+    """A study of the module `pages`, which makes its page, plots, JSON, tables and sentences."""
+    from models.report import to_rich, write_section
+
+    if wanted.markdown:
+        write_section(wanted.markdown, wanted.section, pages.page(found))
+    for file in pages.plots(found, wanted.plots) if wanted.plots else ():
         log(f"{file} drawn")
-    if as_json:
+    if wanted.as_json:
         typer.echo(json.dumps(pages.as_json(found)))
         return
     console = _console()
     for title, (head, cells) in pages.blocks(found):
-        console.print(to_rich(head, cells, title=title))
+        if cells:
+            console.print(to_rich(head, cells, title=title))
     for line in [*found.missing, *pages.sentences(found)]:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 

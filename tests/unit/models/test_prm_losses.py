@@ -1,11 +1,9 @@
 """The PRM's losses against what their definitions say, term by term, and what each of them converges to."""
 
-from dataclasses import replace
-from typing import Any
-
 import pytest
 import torch
-from tiny import CODES, DEPTH, SIZES, TRAINING, made_sequences, made_sids, made_text, padded, same_weights
+from loud import ITEMS, batch, made
+from tiny import DEPTH, same_weights
 from torch import Tensor
 
 from models.guiding import Positions
@@ -15,24 +13,6 @@ from models.network import Promise
 from models.prm_losses import inner_loss, next_items, uniform_loss
 from models.recipe import RecipeError, TrainingRecipe
 from models.two_stages import InnerStage
-
-ITEMS = 40
-
-
-def made(**changes: Any) -> Promise:
-    """A loud network without dropout."""
-    torch.manual_seed(0)
-    recipe = replace(TRAINING, **changes)
-    network = Promise(made_sids(ITEMS), CODES, made_text(ITEMS), replace(SIZES, dropout=0.0), recipe)
-    with torch.no_grad():
-        for weights in network.parameters():
-            weights.add_(torch.randn_like(weights) * 0.25)
-    return network
-
-
-def batch(users: int = 6) -> tuple[Tensor, Tensor]:
-    items, _ = padded([rows.tolist()[:9] for rows in made_sequences(users, ITEMS)])
-    return items[:, :-1] * (items[:, 1:] > 0), items[:, 1:]
 
 
 def prm_loss(network: Promise, items: Tensor, targets: Tensor) -> Tensor:

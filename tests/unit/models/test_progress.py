@@ -1,11 +1,11 @@
 """Graded rewards, the generator's own shares, and the loss that learns from progress."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
-from tiny import CODES, DEPTH, SIZES, TRAINING, made_sequences, made_sids, made_text, padded
+from loud import ITEMS, batch, made
+from tiny import CODES, DEPTH, made_sids, made_text
 from torch import Tensor
 
 from models.catalogue import CatalogueTensors
@@ -15,24 +15,6 @@ from models.prm_losses import inner_loss
 from models.progress import GRADE, Alike, alike_rewards, next_rewards, shares, steps
 from models.recipe import RecipeError
 from models.reference import logits_of
-
-ITEMS = 40
-
-
-def made(**changes: Any) -> Promise:
-    """A loud network without dropout."""
-    torch.manual_seed(0)
-    recipe = replace(TRAINING, **changes)
-    network = Promise(made_sids(ITEMS), CODES, made_text(ITEMS), replace(SIZES, dropout=0.0), recipe)
-    with torch.no_grad():
-        for weights in network.parameters():
-            weights.add_(torch.randn_like(weights) * 0.25)
-    return network
-
-
-def batch(users: int = 6) -> tuple[Tensor, Tensor]:
-    items, _ = padded([rows.tolist()[:9] for rows in made_sequences(users, ITEMS)])
-    return items[:, :-1] * (items[:, 1:] > 0), items[:, 1:]
 
 
 def encoded(network: Promise, items: Tensor) -> Tensor:
