@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from service.search.evidence import Evidence, Said
+from service.search.explaining.evidence import Evidence, Said
+from service.search.explaining.influence import Moved, kept_at, legal
+from service.search.explaining.rejected import Lost, rejected
 from service.search.guided import Found, Step
-from service.search.influence import Moved, kept_at, legal
 from service.search.plan import Plan
-from service.search.rejected import Lost, rejected
 from service.search.spent import spent
 from service.search.trie import Trie
 

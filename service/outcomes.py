@@ -12,7 +12,7 @@ from service.engine.padding import newest_first, padded
 from service.engine.protocol import F32, I32, Context, Engine
 from service.explain import Explanation
 from service.items import tokens
-from service.search.evidence import evidence
+from service.search.explaining.evidence import evidence
 from service.search.guided import Found
 from service.search.legality import NONE, Banned
 from service.search.spent import LevelSpent

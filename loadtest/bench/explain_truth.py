@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from loadtest.bench.explain_world import World
 from service.explain import NAMED, PathStep
 from service.outcomes import encoded
+from service.search.explaining.influence import rewards, shares, weighed, without
 from service.search.guided import search
-from service.search.influence import rewards, shares, weighed, without
 from service.search.legality import banned
 from service.tasks import Outcome
 

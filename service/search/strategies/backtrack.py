@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.engine.protocol import Context, Engine
-from service.search.columns import Columns
 from service.search.guided import Found
-from service.search.passes import RESTS, Passes, judged
 from service.search.plan import Level, Plan
-from service.search.shares import along, log_shares
+from service.search.strategies.columns import Columns
+from service.search.strategies.passes import RESTS, Passes, judged
+from service.search.strategies.shares import along, log_shares
 
 F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.engine.protocol import Context, Engine
-from service.search.columns import Columns
 from service.search.guided import Found
-from service.search.passes import RESTS, Passes, judged
 from service.search.plan import Plan
-from service.search.shares import along
+from service.search.strategies.columns import Columns
+from service.search.strategies.passes import RESTS, Passes, judged
+from service.search.strategies.shares import along
 from service.search.trie import Trie
 
 Bool = NDArray[np.bool_]

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from service.engine.protocol import Context, Engine
 from service.search.guided import Deadline, Found
-from service.search.parts import Part, together
 from service.search.plan import Level, Plan
 from service.search.staged import FirstLevel, begin, descend, first_level
+from service.search.strategies.parts import Part, together
 
 F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]

@@ -13,9 +13,9 @@ from service.engine.fake import FakeEngine
 from service.engine.protocol import I32, Context
 from service.explain import NAMED, SHOWN, Explanation, LevelTrace, PathStep
 from service.outcomes import encoded
-from service.search.evidence import Evidence, evidence
+from service.search.explaining.evidence import Evidence, evidence
+from service.search.explaining.influence import influence, weighed
 from service.search.guided import Found, search
-from service.search.influence import influence, weighed
 from service.search.plan import Level, Plan
 from service.search.spent import spent
 from service.search.trie import banned, build

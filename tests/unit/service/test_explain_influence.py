@@ -15,9 +15,9 @@ from service.engine.fake import FakeEngine
 from service.engine.protocol import I32, Context, Pruned
 from service.outcomes import encoded
 from service.search import choosing
-from service.search import influence as influences
+from service.search.explaining import influence as influences
+from service.search.explaining.influence import NEWEST, Influence, influence, left_out, weighed, without
 from service.search.guided import Found, search
-from service.search.influence import NEWEST, Influence, influence, left_out, weighed, without
 from service.search.plan import Plan, Rule
 from service.search.strategies.interest import Interested
 from service.search.trie import build

@@ -12,7 +12,7 @@ from service.engine.fake import FakeEngine
 from service.engine.padding import newest_first
 from service.engine.protocol import Context
 from service.explain import Explanation
-from service.search.evidence import Evidence, Said
+from service.search.explaining.evidence import Evidence, Said
 from service.search.guided import Deadline, Found, search
 from service.search.plan import Level, Plan, Rule
 from service.search.spent import spent

@@ -14,7 +14,7 @@ from random_tries import EVERYTHING, RULES, Case, cases, online
 from service.engine.fake import FakeEngine
 from service.engine.protocol import I32, Context, Engine
 from service.explain import Explanation
-from service.search.evidence import evidence
+from service.search.explaining.evidence import evidence
 from service.search.guided import Deadline, Found, search
 from service.search.plan import Level, Plan
 from service.search.spent import spent

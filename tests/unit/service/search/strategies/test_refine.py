@@ -11,9 +11,9 @@ from known_tree import nodes, same
 from numpy.typing import NDArray
 from random_tries import RULES, Case, cases
 
-from service.search.columns import Columns
 from service.search.guided import Found, search
 from service.search.plan import Level, Plan
+from service.search.strategies.columns import Columns
 from service.search.strategies.refine import Refined, drops, promising
 
 F32 = NDArray[np.float32]

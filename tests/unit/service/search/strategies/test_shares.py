@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 from known_tree import KnowingEngine
 from random_tries import EVERYTHING, Case, cases
 
-from service.search.columns import Columns
 from service.search.guided import Found, search
 from service.search.plan import Level, Plan
-from service.search.shares import along, log_shares
+from service.search.strategies.columns import Columns
+from service.search.strategies.shares import along, log_shares
 
 
 def knowing(case: Case) -> KnowingEngine:

@@ -9,8 +9,8 @@ from known_tree import assert_good_lists, same
 from random_tries import Case, cases
 
 from service.search.guided import Found, search
-from service.search.parts import together
 from service.search.plan import Level, Plan
+from service.search.strategies.parts import together
 
 PLANS = (
     Plan((Level(3, 9),) * 3),

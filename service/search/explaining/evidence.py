@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.engine.protocol import Context, Engine
+from service.search.explaining.influence import Contexts, Moved, influence, legal, weighed
 from service.search.guided import Found, Step
-from service.search.influence import Contexts, Moved, influence, legal, weighed
 from service.search.plan import Plan
 from service.search.votes import agreement, deviation
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from service.engine.protocol import Context, Engine, HostTensor
 from service.search import choosing
-from service.search.columns import NOTHING, Columns
 from service.search.guided import Found, Step, rank, step
 from service.search.plan import Plan
+from service.search.strategies.columns import NOTHING, Columns
 
 F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]

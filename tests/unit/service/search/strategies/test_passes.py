@@ -14,11 +14,11 @@ from random_tries import RULES, Case, cases
 from service.engine.fake import FakeEngine
 from service.engine.protocol import Beams, Context
 from service.search import choosing
-from service.search.columns import Columns
 from service.search.guided import Found, search
-from service.search.passes import RESTS, Passes, judged
 from service.search.plan import Level, Plan
 from service.search.spent import spent
+from service.search.strategies.columns import Columns
+from service.search.strategies.passes import RESTS, Passes, judged
 
 F32 = NDArray[np.float32]
 

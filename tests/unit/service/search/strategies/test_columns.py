@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from service.search import choosing
-from service.search.columns import Columns
+from service.search.strategies.columns import Columns
 
 Children = Mapping[int, bool]  # node → was it kept
 ROWS = st.lists(st.dictionaries(st.integers(1, 30), st.booleans(), max_size=8), min_size=3, max_size=3)

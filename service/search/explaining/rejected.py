@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from service.search import choosing
 from service.search.csr import Trie
+from service.search.explaining.influence import Moved, kept_at, legal
 from service.search.guided import Step
-from service.search.influence import Moved, kept_at, legal
 
 F32 = NDArray[np.float32]
 Places = NDArray[np.intp]

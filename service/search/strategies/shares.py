@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.search import choosing
-from service.search.columns import Columns
+from service.search.strategies.columns import Columns
 from service.search.trie import Trie
 
 F32 = NDArray[np.float32]
