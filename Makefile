@@ -12,8 +12,11 @@ DATASET ?= beauty
 TORCH ?= torch==2.13.0
 TORCH_INDEX ?=
 PYTEST_ARGS ?=
-# binary=package pairs that tests call and pip cannot bring; only a missing one makes `make test` ask apt.
+# binary=package pairs that pip cannot bring; only a missing one makes a target ask apt. Tests need the first ones;
+# where apt cannot bring the wanted ones, the tests that call them skip and say so.
 NEEDS ?= redis-server=redis-server
+WANTED ?= promtool=prometheus chromium=chromium
+IMAGE_NEEDS ?= buildah=buildah debootstrap=debootstrap
 export DATA_DIR
 
 PY := $(VENV)/bin/python
@@ -24,17 +27,43 @@ BASE := $(VENV)/.promise-base-$(KEY)
 TRAIN := $(VENV)/.promise-train-$(KEY)
 TEST := $(VENV)/.promise-test-$(KEY)
 
+define binaries
+missing=; for need in $(1); do \
+  command -v "$${need%%=*}" >/dev/null || missing="$$missing $${need#*=}"; done; \
+if [ -n "$$missing" ]; then \
+  root=; [ "$$(id -u)" = 0 ] || root=sudo; \
+  echo "Installing missing system packages:$$missing"; \
+  $$root apt-get update -qq && $$root apt-get install -qq --no-install-recommends $$missing </dev/null; \
+fi
+endef
+
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format train figures bench-peers binaries clean
+.PHONY: help serve test test-e2e image-test loadtest check format train figures bench-peers binaries clean
 
 help:  ## List the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 serve: $(BASE)  ## Start the service on the shipped bundle (Ctrl-C stops it)
 	@exec $(PY) -m service
 
+binaries:
+	@$(call binaries,$(NEEDS))
+
 test: check binaries  ## Everything CI runs: lint, types, then every test
-	@$(PY) -m pytest $(PYTEST_ARGS)
+	@$(call binaries,$(WANTED)) || echo "Tests that call what is missing will skip."
+	@$(PY) -m pytest -m "not e2e and not image" $(PYTEST_ARGS)
+
+test-e2e: $(TEST)  ## A real browser through the whole playground; PICTURES=folder keeps its screenshots
+	@$(call binaries,$(NEEDS) $(WANTED))
+	@$(PY) -m pytest tests/e2e $(if $(PICTURES),--pictures "$(PICTURES)") $(PYTEST_ARGS)
+
+image-test: $(TEST)  ## Build the container image without a daemon, run it, stop it, weigh it (root, Linux)
+	@$(call binaries,$(NEEDS) $(IMAGE_NEEDS))
+	@$(PY) -m pytest tests/image -s $(PYTEST_ARGS)
+
+loadtest: $(TEST)  ## Locust without its page: report, gates, exit code (HOST=http://…; else a service and a Redis of its own)
+	@$(call binaries,$(NEEDS))
+	@exec $(VENV)/bin/promise bench locust $(if $(HOST),--host "$(HOST)") $(LOADTEST_ARGS)
 
 check: $(TEST)  ## Lint, format and types only
 	@$(PY) -m ruff check .
@@ -96,12 +125,3 @@ $(TEST): $(TRAIN)
 	@echo "Installing the test tools into $(VENV) (once)"
 	@$(PIP) -e ".[train,dev,loadtest]"
 	@touch $@
-
-binaries:
-	@missing=; for need in $(NEEDS); do \
-	  command -v "$${need%%=*}" >/dev/null || missing="$$missing $${need#*=}"; done; \
-	if [ -n "$$missing" ]; then \
-	  root=; [ "$$(id -u)" = 0 ] || root=sudo; \
-	  echo "Installing missing system packages:$$missing"; \
-	  $$root apt-get update -qq && $$root apt-get install -qq --no-install-recommends $$missing </dev/null; \
-	fi

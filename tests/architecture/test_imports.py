@@ -39,6 +39,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "service.engine.ticket": ("service.search.guided",),
     "service.observability": ("service.errors", "service.observability"),
     "service.explain": (*LEAVES, "service.search"),
+    **dict.fromkeys(("service.web", "service.ops"), ()),
     "service.items": ("service.engine.bundle",),
     "service.filters": (*LEAVES, "service.search.trie", "service.engine.bundle"),
     "service.encoding": (*LEAVES, *TASKS),

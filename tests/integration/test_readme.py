@@ -72,8 +72,8 @@ def test_the_settings_table_is_the_settings() -> None:
 
 
 def test_every_make_target_exists() -> None:
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
-    named = set(re.findall(r"\bmake ([a-z-]+)\b", " ".join([*blocks("sh"), *re.findall(r"`([^`\n]+)`", README)])))
+    targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    named = set(re.findall(r"\bmake ([a-z0-9-]+)\b", " ".join([*blocks("sh"), *re.findall(r"`([^`\n]+)`", README)])))
     assert {"serve", "test", "train"} <= named <= targets
 
 
