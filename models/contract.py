@@ -20,6 +20,7 @@ TABLES = "tables.npz"
 LONG = 256  # history limit from which on a bundle has EXTEND: an encoding is then worth extending
 CATALOGUE = "catalogue.npz"
 RELATIONS = "relations.npz"
+TITLES = "items.jsonl"  # optional: {"item_id", "title"} a line, read where the manifest lists it
 
 Form = Literal["inner", "cross"]
 

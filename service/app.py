@@ -10,14 +10,15 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
-from service.api import problems
+from service.api import assets, problems
 from service.api.admission import Admission
+from service.api.desk import Desk
 from service.api.direct import Direct
 from service.api.gate import Gate
 from service.api.middleware import BodyLimit, Observe
 from service.api.pulse import Pulse
 from service.api.reports import Reports
-from service.api.routes import admin, docs, events, experiments, figures, health, inference, recommend
+from service.api.routes import admin, catalogue, docs, events, experiments, figures, health, inference, page, recommend
 from service.api.state import State
 from service.api.tracing import telemetry
 from service.errors import PromiseError
@@ -28,6 +29,7 @@ TAGS = [
     {"name": "recommend", "description": "The next items for a history."},
     {"name": "events", "description": "What users did: stored histories and feedback."},
     {"name": "experiments", "description": "Buckets, and what they changed."},
+    {"name": "catalogue", "description": "What there is to recommend, for people. Off with PROMISE_PLAYGROUND=false."},
     {"name": "health", "description": "For whoever starts, stops and feeds this process."},
     {"name": "inference protocol", "description": "The same under the names of the Open Inference Protocol v2."},
     {"name": "admin", "description": "For operators, with the admin token."},
@@ -61,7 +63,7 @@ def create_app(runtime: Runtime) -> FastAPI:
         redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
-        openapi_tags=TAGS,
+        openapi_tags=[tag for tag in TAGS if tag["name"] != "catalogue" or runtime.settings.playground],
         generate_unique_id_function=lambda route: route.name,
         telemetry=telemetry(runtime.settings.traces),
         middleware=[
@@ -77,7 +79,8 @@ def create_app(runtime: Runtime) -> FastAPI:
         },
     )
     app.state.promise = state
-    for room in (recommend, events, experiments, health, inference, admin, figures, docs):
+    shown = (catalogue, page) if runtime.settings.playground else ()
+    for room in (recommend, events, experiments, *shown, health, inference, admin, figures, docs):
         app.include_router(room.router)
     return app
 
@@ -114,4 +117,6 @@ def _state(runtime: Runtime) -> State:
         admin_token=None if token is None else token.get_secret_value(),
         pulse=Pulse(),
         bundle_parents=tuple(folder.resolve().parent for folder in settings.bundle),
+        assets=assets.read() if settings.playground else {},
+        desk=Desk(),
     )

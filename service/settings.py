@@ -1,5 +1,7 @@
 """The one settings tree: PROMISE_… environment variables, frozen. Nothing else reads the environment.
 
+An empty variable counts as absent.
+
 | variable | default | |
 |---|---|---|
 | PROMISE_HOST, PROMISE_PORT | 0.0.0.0, 8000 | where to listen |
@@ -31,8 +33,9 @@
 | PROMISE_FEEDBACK_DAYS | 7 | how long a feedback token is good for |
 | PROMISE_EVENT_LOG | | JSON Lines file for exposures and feedback; absent: a Redis stream, or memory without Redis |
 | PROMISE_ADMIN_TOKEN | | bearer token of /admin; absent: those routes are off |
+| PROMISE_PLAYGROUND | true | the pages: GET /, /status, /web/… and the catalogue they search; false turns them off |
 | PROMISE_TRACES | false | OpenTelemetry spans, exported as the OTEL_ variables say |
-| PROMISE_LOG_FORMAT | json | json or console |
+| PROMISE_LOG_FORMAT | json | json or console; on a terminal console unless set |
 """
 
 import difflib
@@ -45,6 +48,8 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.errors import SettingsError
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # onnxruntime reports to its maker unless told before it loads
 
 PREFIX = "PROMISE_"
 SHIPPED_BUNDLE = Path(__file__).resolve().parent.parent / "models" / "bundles" / "beauty"
@@ -64,7 +69,9 @@ Seconds = Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)]
 class Settings(BaseSettings):
     """Everything a deployment may choose; see the table above."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True, env_ignore_empty=True
+    )
 
     host: str = "0.0.0.0"
     port: int = Field(default=8000, ge=0, le=65535)
@@ -96,6 +103,7 @@ class Settings(BaseSettings):
     feedback_days: int = Field(default=7, ge=1, le=90)
     event_log: Path | None = None
     admin_token: Secret | None = None
+    playground: bool = True
     traces: bool = False
     log_format: Literal["json", "console"] = "json"
 

@@ -1,32 +1,72 @@
-"""GET /docs: the API's document as one plain page that loads nothing, neither from elsewhere nor by script."""
+"""GET /docs: the API's document as one plain page that loads nothing from elsewhere."""
 
+import base64
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
 
+# Complete without the playground's own style, which where it is loaded gives the colours.
 STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
-details { border: 1px solid #8886; border-radius: 6px; margin: .4rem 0; padding: .3rem .8rem; }
-summary { cursor: pointer; } code, pre { font: 13px/1.45 ui-monospace, monospace; }
-pre { overflow: auto; background: #8881; padding: .6rem; border-radius: 6px; }
-td, th { text-align: left; vertical-align: top; padding: .1rem .8rem .1rem 0; }
+body { font: 14px/1.5 var(--sans, system-ui, sans-serif); margin: 0; }
+main { max-width: 60rem; margin: 1.5rem auto 4rem; padding: 0 1rem; }
+h1 { font-size: 1.5rem; margin: 0 0 .5rem; } h2 { font-size: 1.125rem; margin: 2rem 0 .25rem; }
+h2::first-letter { text-transform: uppercase; } h4 { margin: .75rem 0 .25rem; } p { margin: 0 0 .5rem; }
+details { background: var(--panel, transparent); border: 1px solid var(--line, #8886); border-radius: 8px; }
+details { margin: .4rem 0; padding: 0 1rem; } details[open] { padding-bottom: 1rem; }
+summary { cursor: pointer; padding: .5rem 0; } code, pre { font: 13px/1.45 var(--mono, ui-monospace, monospace); }
+summary code { margin-right: .75rem; overflow-wrap: anywhere; }
+pre { overflow: auto; background: var(--raised, #8881); padding: .6rem; border-radius: 6px; margin: .4rem 0; }
+table { border-collapse: collapse; width: 100%; table-layout: fixed; }
+td { text-align: left; vertical-align: top; padding: .15rem .8rem .15rem 0; overflow-wrap: anywhere; }
+td:first-child { width: 4.5rem; } tr > td:nth-child(2):nth-last-child(2) { width: 12rem; }
 .method { display: inline-block; width: 4.5rem; font-weight: 600; }
-@media (prefers-color-scheme: dark) { body { background: #16181c; color: #e6e6e6; } a { color: #8ab4f8; } }
+:root:not([data-theme]) { color-scheme: light dark; }
+"""
+SHARED = """
+<link rel="icon" href="web/icon.svg">
+<link rel="stylesheet" href="web/base.css">
+<script src="web/theme.js"></script>
+"""
+HEADER = """
+<a class="skip" href="#main">Skip to the routes</a>
+<header class="top">
+<a class="brand" href="./"><img src="web/icon.svg" alt="" width="22" height="22">Promise</a>
+<nav aria-label="Pages">
+<a href="./">Playground</a><a href="status">Status</a><a href="docs" aria-current="page">API</a>
+</nav>
+<span class="top-note"></span>
+<button type="button" id="theme" class="quiet">Theme: auto</button>
+</header>
 """
 
 Json = Mapping[str, Any]
 
 
-def page(document: Json) -> str:
-    """HTML of an OpenAPI document: every operation with its parameters, examples and answers."""
+def policy(playground: bool) -> str:
+    """The page's Content-Security-Policy: its own style, known by its hash, and what it uses of the playground's."""
+    digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+    own = " 'self'; script-src 'self'; img-src 'self'" if playground else ""
+    return (
+        f"default-src 'none'; style-src 'sha256-{digest}'{own}; "
+        "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+    )
+
+
+def page(document: Json, playground: bool) -> str:
+    """HTML of an OpenAPI document: every operation with its parameters, examples and answers.
+
+    With the playground it has that one's header and theme.
+    """
     info, parts = document["info"], "".join(_tags(document))
     title = escape(info["title"])
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}: API</title>'
-        f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style>'
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}: API</title>'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">{SHARED if playground else ""}'
+        f'<style>{STYLE}</style></head><body>{HEADER if playground else ""}<main id="main" tabindex="-1">'
         f"<h1>{title}</h1><p>{escape(info['summary'])}. Version {escape(info['version'])}; for machines: "
-        f'<a href="openapi.json">openapi.json</a>.</p>{parts}</html>'
+        f'<a href="openapi.json">openapi.json</a>.</p>{parts}</main></body></html>'
     )
 
 

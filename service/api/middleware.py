@@ -15,6 +15,7 @@ from service.api.tracing import PROBES, conceal, template, trace_id
 from service.errors import PromiseError
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+NEVER_STORED = (b"cache-control", b"no-store")  # unless a route says otherwise
 GONE = 499  # nothing was answered: the caller left, or the process is ending
 
 
@@ -84,10 +85,11 @@ class _Reply:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             conceal(self.scope)
+            own = message["headers"]
             headers = [
-                *message["headers"],
+                *own,
                 (b"x-request-id", self.context.request_id.encode()),
-                (b"cache-control", b"no-store"),
+                *(() if any(name == b"cache-control" for name, _ in own) else (NEVER_STORED,)),
                 (self.bucket_header, self.context.bucket.encode("latin-1")),
             ]
             if self.state.is_draining():  # idle keep-alive connections would be cut in mid-request

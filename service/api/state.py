@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from service.api.admission import Admission
+from service.api.assets import Asset
+from service.api.desk import Desk
 from service.api.pulse import Pulse
 from service.api.reports import Reports
 from service.bundles import Bundles
@@ -80,3 +82,5 @@ class State:
     admin_token: str | None
     pulse: Pulse
     bundle_parents: tuple[Path, ...]
+    assets: Mapping[str, Asset]
+    desk: Desk

@@ -3,9 +3,8 @@
 import hashlib
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -15,14 +14,14 @@ from pydantic import ValidationError
 
 from models import contract
 from models.manifest import Manifest, sha256
+from service.engine import titles
+from service.engine.catalogue import Catalogue, most_popular
 from service.engine.tables import Tables, node_rows, tables_of
 from service.errors import StartError
 from service.search import trie as tries
 from service.search.trie import Trie
 
-I32 = NDArray[np.int32]
-AT_ONCE = 1 << 17  # rows whose sort keys are made at a time
-BELOW = " > "  # between the parts of a category's path
+__all__ = ["Bundle", "BundleError", "Catalogue", "load", "most_popular", "read_manifest", "verify_files"]
 
 
 class BundleError(StartError):
@@ -30,48 +29,6 @@ class BundleError(StartError):
 
     slug = "bad-bundle"
     title = "The bundle cannot be used"
-
-
-@dataclass(frozen=True)
-class Catalogue:
-    """I items; row r (1-based) is ids[r - 1], for good: later revisions only append rows.
-
-    category, brand int32 [I]: codes into the name lists, -1 = unknown. samples: made histories. by_popularity: rows
-    of the items on offer, most popular first; a retired item is in `rows` alone. The last `added` rows came after
-    training: they have codes and no learned row.
-    """
-
-    ids: Sequence[str]
-    rows: Mapping[str, int]
-    sids: I32
-    popularity: I32
-    categories: tuple[str, ...]
-    category: I32
-    brands: tuple[str, ...]
-    brand: I32
-    samples: tuple[tuple[str, ...], ...]
-    by_popularity: I32
-    added: int = 0
-
-    @property
-    def learned(self) -> int:
-        """Rows 1 .. learned have a row in the item table."""
-        return len(self.ids) - self.added
-
-    @cached_property
-    def category_codes(self) -> Mapping[str, list[int]]:
-        """Every category, and every path above one ("Beauty" above "Beauty > Bath"), to the codes it covers."""
-        codes: dict[str, list[int]] = {}
-        for code, name in enumerate(self.categories):
-            parts = name.split(BELOW) if name else []
-            for count in range(1, len(parts) + 1):
-                codes.setdefault(BELOW.join(parts[:count]), []).append(code)
-        return codes
-
-    @cached_property
-    def brand_codes(self) -> Mapping[str, list[int]]:
-        """Every brand to its code, as a list of one."""
-        return {name: [code] for code, name in enumerate(self.brands) if name}
 
 
 @dataclass(frozen=True)
@@ -114,7 +71,7 @@ def load(path: Path) -> Bundle:
     """
     manifest = read_manifest(path)
     verify_files(path, manifest)
-    catalogue = _catalogue(path / contract.CATALOGUE, manifest)
+    catalogue = _titled(_catalogue(path / contract.CATALOGUE, manifest), path / contract.TITLES, manifest)
     try:
         trie = tries.build(catalogue.sids)
     except ValueError as error:
@@ -202,20 +159,17 @@ def _catalogue(file: Path, manifest: Manifest) -> Catalogue:
     return catalogue
 
 
-def most_popular(popularity: I32, on_offer: NDArray[np.generic]) -> I32:
-    """Rows (1-based) of the items that are true in on_offer [I], most popular first; equally popular ones by row."""
-    keys, count = np.empty(len(popularity), np.int64), 0
-    for at in range(0, len(popularity), AT_ONCE):
-        places = at + np.flatnonzero(on_offer[at : at + AT_ONCE])
-        found = keys[count : count + len(places)]
-        np.multiply(popularity.take(places), np.int64(-(1 << 32)), out=found)
-        found += places
-        count += len(places)
-    keys = keys[:count]
-    keys.sort()  # one integer an item: the quickest of sorts does
-    rows: I32 = keys.astype(np.int32)  # its lower half
-    rows += 1
-    return rows
+def _titled(catalogue: Catalogue, file: Path, manifest: Manifest) -> Catalogue:
+    """The catalogue with the titles in `file`, if the manifest lists one."""
+    if file.name not in manifest.files:
+        return catalogue
+    try:
+        with file.open("rb") as lines:
+            return replace(catalogue, titles=titles.read(lines, catalogue.rows))
+    except OSError as error:
+        raise BundleError(f"{file}: cannot be read ({error.strerror}).") from error
+    except ValueError as error:
+        raise BundleError(f"{file}, {error}.") from error
 
 
 def _relations(file: Path, manifest: Manifest) -> dict[str, NDArray[np.generic]]:

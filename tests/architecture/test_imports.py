@@ -19,14 +19,13 @@ PRODUCT = ("service", "models", "loadtest")
 LEAVES = ("service.errors", "service.engine.protocol", "service.engine.ticket", "models.contract")
 TOOLS = ("service.search", "service.budget", "service.experiments", "service.cache", "service.engine.bundle")
 STORES = ("service.histories", "service.experiments", "service.cache", "service.engine.batcher")
-SERVED = ("service.served", "service.bundles", "service.filters", "service.engine.revision")
+SERVED = ("service.served", "service.bundles", "service.filters", "service.engine.revision", "service.lookup")
 TASKS = ("service.engine.padding", "service.engine.bundle", "service.tasks", "service.items", "service.explain")
 DEVICE = (*TASKS, "service.searcher", "service.encoding", "service.outcomes")
 USE_CASE = (*SERVED, *DEVICE, "service.recommender")
 OPEN = ("service.observability", "service.settings", "service.stores", "service.loading", "service.warmup")
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
-    "service": (),
-    "service.errors": (),
+    **dict.fromkeys(("service", "service.errors", "service.web", "service.ops", "models.contract"), ()),
     "service.settings": ("service.errors",),
     "service.engine.protocol": ("models.contract", "service.search.legality", "service.search.csr"),
     "service.search": (*LEAVES, "service.search"),
@@ -39,9 +38,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "service.engine.ticket": ("service.search.guided",),
     "service.observability": ("service.errors", "service.observability"),
     "service.explain": (*LEAVES, "service.search"),
-    **dict.fromkeys(("service.web", "service.ops"), ()),
     "service.items": ("service.engine.bundle",),
     "service.filters": (*LEAVES, "service.search.trie", "service.engine.bundle"),
+    "service.lookup": ("service.lookup", "service.search.trie", "service.engine.bundle"),
     "service.encoding": (*LEAVES, *TASKS),
     "service.outcomes": (*LEAVES, *TASKS, "service.search"),
     "service.tasks": (*LEAVES, "service.search", "service.budget", "service.explain"),
@@ -58,7 +57,6 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("service.__main__", "service.cli"), ("service",)),
     "service.commands": ("service", "models", "loadtest.bench"),
     "models": ("models",),
-    "models.contract": (),
     "models.manifest": ("models.contract",),
     "models.evaluation": ("models", "service.search", "service.engine", "service.budget", "service.errors"),
     "loadtest": ("loadtest",),

@@ -132,7 +132,6 @@ ROUTES = [
     ("GET", "/recommend/batch", 405, "method-not-allowed"),
     ("POST", "/experiments", 405, "method-not-allowed"),
     ("GET", "/admin", 404, "not-found"),
-    ("GET", "/", 404, "not-found"),
     ("GET", "/%00%ff%ed%a0%80/../etc/passwd", 404, "not-found"),
     ("GET", "/" + "x" * 5000, 404, "not-found"),
 ]

@@ -30,6 +30,7 @@ class Request:
     path: str
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
+    query: str = ""
 
 
 def word(rng: random.Random) -> str:
@@ -66,6 +67,10 @@ KINDS: tuple[Kind, ...] = (
     lambda rng: Request("POST", "/feedback", {"feedback_token": word(rng), "item_id": word(rng), "event": "click"}),
     lambda rng: Request("DELETE", f"/users/{word(rng)}"),
     lambda rng: Request("GET", f"/{word(rng)}/{word(rng)}"),
+    lambda rng: Request("GET", f"/web/{word(rng)}"),
+    lambda rng: Request("GET", f"/catalogue/{word(rng)}"),
+    lambda rng: Request("GET", "/catalogue/items", query=f"{rng.choice(['q', 'id', 'bundle', 'x'])}={word(rng)}"),
+    lambda rng: Request("GET", "/catalogue/prefixes", query=f"sid={rng.choice([word(rng), '1.2'])}"),
     lambda rng: Request(re.sub("[^A-Z]", "X", word(rng).upper()), "/recommend"),
     lambda rng: Request("GET", f"/v2/models/{word(rng)}/versions/{word(rng)}"),
     lambda rng: Request("GET", f"/experiments/{word(rng)}/report"),
@@ -83,7 +88,7 @@ async def send(app: Any, request: Request) -> int:
         "method": request.method,
         "path": request.path,
         "raw_path": request.path.encode(),
-        "query_string": b"",
+        "query_string": request.query.encode(),
         "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
     }
     statuses = []

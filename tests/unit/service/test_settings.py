@@ -1,5 +1,7 @@
 """Settings come from PROMISE_ variables, are frozen, and refuse what they do not know."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,8 @@ from pydantic import ValidationError
 
 from service import settings
 from service.errors import SettingsError
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +38,22 @@ def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = settings.load()
     assert chosen.bundle == (Path("a/one"), Path("b/two"))
     assert chosen.auto_tiers == ("floor", "k50")
+
+
+def test_an_empty_variable_is_an_absent_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    for field in settings.Settings.model_fields:
+        monkeypatch.setenv(settings.PREFIX + field.upper(), "")
+    chosen = settings.load()
+    assert (chosen.port, chosen.bundle) == (8000, (settings.SHIPPED_BUNDLE,))
+    assert (chosen.experiments, chosen.event_log, chosen.admin_token) == (None, None, None)
+
+
+def test_the_runtime_of_the_graphs_tells_nobody(tmp_path: Path) -> None:
+    """Where it reports to its maker it keeps what it could not send yet in the home folder."""
+    graph = settings.SHIPPED_BUNDLE / "prm.onnx"
+    code = f"import service.settings, onnxruntime; onnxruntime.InferenceSession({str(graph)!r})"
+    subprocess.run([sys.executable, "-c", code], check=True, env={"HOME": str(tmp_path)}, cwd=ROOT)
+    assert not list(tmp_path.rglob("*"))
 
 
 def test_secrets_are_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
