@@ -163,9 +163,15 @@ def _watch(runtime: Runtime) -> None:
     for name in bundles.names:
         serving(name, bundles.get(name))
     metrics.cache_tiers(stores.cache_tiers(runtime.settings))
-    remote, live = runtime.remote, runtime.experiments
+    remote, live, settings = runtime.remote, runtime.experiments, runtime.settings
     reads: dict[str, Callable[[], float]] = {
         "promise_queue_depth": lambda: runtime.batcher.depth,
+        "promise_requests_limit": lambda: settings.max_concurrent,
+        "promise_target_seconds": lambda: settings.target_ms / 1000,
+        "promise_deadline_seconds": lambda: settings.request_timeout_ms / 1000,
+        "promise_device_busy_seconds": runtime.batcher.busy_s,
+        "promise_budget_ceiling_ratio": lambda: min(_ceiling(bundles.get(name)) for name in bundles.names),
+        "promise_budget_frozen": lambda: any(bundles.get(name).controller.frozen for name in bundles.names),
         "promise_cache_entries": lambda: cache.entries,
         "promise_cache_bytes": lambda: cache.used_bytes,
         "promise_events_dropped_total": lambda: runtime.events.dropped,
@@ -186,6 +192,11 @@ def _watch(runtime: Runtime) -> None:
         }
     for name, read in reads.items():
         metrics.watch(name, read)
+
+
+def _ceiling(served: Served) -> float:
+    walk = served.ladder.walk
+    return walk.index(served.controller.ceiling) / (len(walk) - 1) if len(walk) > 1 else 1.0
 
 
 def _run(tickets: Sequence[Ticket[Task, Outcome]], backlog: int) -> None:
@@ -225,8 +236,9 @@ async def _connect(remote: Remote) -> None:
 
 
 def told(task: "asyncio.Future[Any]", logger: Logger) -> None:
-    """What runs beside requests must not end unnoticed."""
-    if not task.cancelled() and (error := task.exception()) is not None:
+    """What runs beside requests must not end unnoticed; being cancelled, or gathering what was, is no error."""
+    error = None if task.cancelled() else task.exception()
+    if error is not None and not isinstance(error, asyncio.CancelledError):
         logger.error("background-task", exc_info=error)
 
 

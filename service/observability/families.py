@@ -7,6 +7,9 @@ from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+SHED = ("concurrency", "loop", "queue")
+DEGRADED = ("deadline", "expired", "history_unavailable")
+RULES = ("valid_path", "in_stock", "allowed", "distinct", "finite_score")
 STAGES = ("queue", "cache", "encode", "expand", "prune", "items")
 REQUEST_EDGES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.0, 5.0)
 STAGE_EDGES = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
@@ -29,9 +32,10 @@ class Families:
         )
         self.tiers = counter("budget_tier", "Tier of a recommendation, and why.", "bucket", "tier", "reason")
         self.strategies = counter("strategy", "Recommendations by the search that ran.", "bucket", "strategy")
-        self.degraded = counter("degraded", "Answers below what was asked.", "reason")
-        self.left_out = counter("verification_failures", "Items that broke a rule and were left out.", "rule")
-        self.shed = counter("shed", "Requests refused to protect the rest.", "reason")
+        self.degraded = _from_zero(counter("degraded", "Answers below what was asked.", "reason"), DEGRADED)
+        left_out = counter("verification_failures", "Items that broke a rule and were left out.", "rule")
+        self.left_out = _from_zero(left_out, RULES)
+        self.shed = _from_zero(counter("shed", "Requests refused to protect the rest.", "reason"), SHED)
         stages = histogram("stage_duration_seconds", "Time a request spent in each stage.", STAGE_EDGES, "stage")
         self.stages = {stage: stages.labels(stage) for stage in STAGES}
         self.batch_size = histogram("batch_size", "Requests in a batch.", BATCH_EDGES)
@@ -62,3 +66,10 @@ class Families:
 
     def _histogram(self, name: str, meaning: str, edges: Iterable[float], *labels: str) -> Histogram:
         return Histogram(f"promise_{name}", meaning, labels, buckets=tuple(edges), registry=self._registry)
+
+
+def _from_zero(family: Counter, values: Iterable[str]) -> Counter:
+    """Series that exist before their first event: Prometheus counts no increase up to a series' first sample."""
+    for value in values:
+        family.labels(value)
+    return family

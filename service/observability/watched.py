@@ -10,6 +10,12 @@ Read = Callable[[], float]
 MEANINGS = {
     "promise_queue_depth": "Requests waiting for the device.",
     "promise_requests_in_flight": "Admitted requests that have no answer yet.",
+    "promise_requests_limit": "Requests that may be in flight; the next one is refused.",
+    "promise_target_seconds": "Time in the queue and on the device that auto defends by lower tiers.",
+    "promise_deadline_seconds": "Deadline of a request that names no shorter one.",
+    "promise_device_busy_seconds": "Age of the batch on the device: 0 when idle, +Inf once its thread has died.",
+    "promise_budget_ceiling_ratio": "How much of auto's walk the load leaves: 0 the cheapest tier only, 1 all of it.",
+    "promise_budget_frozen": "1 while an operator has given every auto request one tier.",
     "promise_cache_breaker_state": "Redis: 0 in use, 1 being tried again, 2 left alone after failures.",
     "promise_cache_entries": "Encodings in the memory of this process.",
     "promise_cache_bytes": "Bytes of the encodings in the memory of this process.",

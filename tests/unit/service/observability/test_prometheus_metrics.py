@@ -1,9 +1,14 @@
 """What the metric objects show, and that their label sets stay closed."""
 
+from typing import get_args
+
 import pytest
 from prometheus_client import CollectorRegistry
 
+from service.api.admission import Reason
+from service.observability.families import DEGRADED, SHED
 from service.observability.metrics import Metrics
+from service.search import verification
 
 
 @pytest.fixture
@@ -83,6 +88,21 @@ def test_what_is_watched_is_read_when_sampled(metrics: Metrics) -> None:
 def test_what_nobody_explained_cannot_be_watched(metrics: Metrics) -> None:
     with pytest.raises(KeyError):
         metrics.watch("promise_surprise", lambda: 1)
+
+
+def test_what_an_alert_counts_is_there_before_it_happens(metrics: Metrics) -> None:
+    shown = {
+        line for line in lines(metrics) if line.startswith(("promise_shed_", "promise_degraded_", "promise_verif"))
+    }
+    reasons = {"shed": SHED, "degraded": DEGRADED}
+    assert {line for line in shown if "_created{" not in line} == {
+        *(f'promise_{what}_total{{reason="{reason}"}} 0.0' for what, every in reasons.items() for reason in every),
+        *(f'promise_verification_failures_total{{rule="{rule}"}} 0.0' for rule in verification.RULES),
+    }
+
+
+def test_a_reason_that_can_be_given_is_known() -> None:
+    assert set(get_args(Reason)) == set(SHED)
 
 
 def test_every_objective_is_an_edge() -> None:
