@@ -1,6 +1,5 @@
 """A trained network → a bundle: ONNX graphs, fp16 tables, catalogue and manifest, with parity checked on the way."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from models.manifest import Dims, Manifest, Provenance, Scoring, sha256
 from models.network import Promise
 from models.parity import check_parity
 from models.recipe import PrmForm
+from models.staging import staged
 from models.votes.bundled import Calibrated, write_votes
 
 F16 = NDArray[np.float16]
@@ -44,52 +44,48 @@ def write_bundle(
     corrected: Corrected | None = None,
     votes: Calibrated | None = None,
 ) -> Manifest:
-    """Write `folder` whole or not at all: it is made beside and renamed once every file is there and hashed.
+    """Write `folder` whole or not at all: it takes its place once every file is there and hashed.
 
     With `ranges` (models.integers) the products they cover are made in 8-bit integers, once parity holds without.
     With `corrected` the bundle ranks its best leaves anew; with `votes` it has bootstrap heads.
     """
-    staging = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir(parents=True)
-    network = network.eval()
-    for file, model in graphs(network, form):
-        (staging / file).write_bytes(model.SerializeToString())
-    check_parity(staging, network, form)
-    if ranges:
-        (staging / contract.EXTEND.file).unlink(missing_ok=True)
-    for file, model in graphs(network, form, ranges) if ranges else ():
-        (staging / file).write_bytes(model.SerializeToString())
-    if corrected:
-        write_correction(staging, corrected)
-    if votes:
-        write_votes(staging, votes)
-    np.savez(staging / contract.TABLES, allow_pickle=False, **tables(network, form))
-    write_catalogue(staging / contract.CATALOGUE, network, listing)
-    files = {path.name: sha256(path) for path in sorted(staging.iterdir())}
-    manifest = Manifest(
-        name=name,
-        version=version,
-        contract_version=contract.CONTRACT_VERSION,
-        setting=setting,  # type: ignore[arg-type]  # pydantic checks it
-        dims=_dims(network),
-        depth=network.catalogue.depth,
-        codebook=network.catalogue.codebook,
-        items=network.catalogue.items,
-        parameters=_parameters(network, form) + sum(each.parameters() for each in (corrected, votes) if each),
-        prm=form,
-        scoring=scoring,
-        exact=form == "inner",
-        correction=corrected.shape() if corrected else None,
-        votes=votes.shape() if votes else None,
-        precision="int8" if ranges else "float32",
-        provenance=provenance,
-        metrics=metrics,
-        files=files,
-    )
-    (staging / contract.MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n")
-    shutil.rmtree(folder, ignore_errors=True)
-    staging.rename(folder)
+    with staged(folder) as staging:
+        network = network.eval()
+        for file, model in graphs(network, form):
+            (staging / file).write_bytes(model.SerializeToString())
+        check_parity(staging, network, form)
+        if ranges:
+            (staging / contract.EXTEND.file).unlink(missing_ok=True)
+        for file, model in graphs(network, form, ranges) if ranges else ():
+            (staging / file).write_bytes(model.SerializeToString())
+        if corrected:
+            write_correction(staging, corrected)
+        if votes:
+            write_votes(staging, votes)
+        np.savez(staging / contract.TABLES, allow_pickle=False, **tables(network, form))
+        write_catalogue(staging / contract.CATALOGUE, network, listing)
+        files = {path.name: sha256(path) for path in sorted(staging.iterdir())}
+        manifest = Manifest(
+            name=name,
+            version=version,
+            contract_version=contract.CONTRACT_VERSION,
+            setting=setting,  # type: ignore[arg-type]  # pydantic checks it
+            dims=_dims(network),
+            depth=network.catalogue.depth,
+            codebook=network.catalogue.codebook,
+            items=network.catalogue.items,
+            parameters=_parameters(network, form) + sum(each.parameters() for each in (corrected, votes) if each),
+            prm=form,
+            scoring=scoring,
+            exact=form == "inner",
+            correction=corrected.shape() if corrected else None,
+            votes=votes.shape() if votes else None,
+            precision="int8" if ranges else "float32",
+            provenance=provenance,
+            metrics=metrics,
+            files=files,
+        )
+        (staging / contract.MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n")
     return manifest
 
 
@@ -166,5 +162,7 @@ def amend(folder: Path, **changes: Any) -> Manifest:
     """Change manifest fields of a written bundle, such as its scoring rule or metrics, and write it back whole."""
     path = folder / contract.MANIFEST
     manifest = Manifest.model_validate(Manifest.model_validate_json(path.read_bytes()).model_dump() | changes)
-    path.write_text(manifest.model_dump_json(indent=1) + "\n")
+    beside = path.with_suffix(".partial")
+    beside.write_text(manifest.model_dump_json(indent=1) + "\n")
+    beside.replace(path)
     return manifest

@@ -15,6 +15,12 @@ from models.readers import DataError, csv_records, json_object, parquet_columns,
 
 # Seconds since 1970 beyond this lie in the year 5138: milliseconds, which would break every rule about days.
 _LATEST = 10**11
+# What the headers of other people's tables have in their names.
+_HINTS = (
+    ("user", "uid", "customer", "client", "visitor", "session", "member", "account", "reviewer", "buyer"),
+    ("item", "product", "sku", "asin", "article", "iid", "movie", "track", "book", "content"),
+    ("time", "date", "when", "ts", "_at", "unix", "day", "moment"),
+)
 
 
 @dataclass(frozen=True)
@@ -117,7 +123,7 @@ def _inexact_seconds(text: str) -> int:
 def _csv_rows(path: Path, columns: Columns) -> Iterator[Row]:
     records = csv_records(path)
     header = next(records, (0, []))[1]
-    user, item, when = positions(path, header, (columns.user, columns.item, columns.timestamp))
+    user, item, when = _found(path, header, columns)
     for line, row in records:
         yield line, row[user], row[item], row[when]
 
@@ -134,6 +140,21 @@ def _review_rows(path: Path) -> Iterator[Row]:
 def _parquet_rows(path: Path, columns: Columns) -> Iterator[Row]:
     table = parquet_columns(path)
     wanted = (columns.user, columns.item, columns.timestamp)
-    positions(path, list(table), wanted)
+    _found(path, list(table), columns)
     for number, (user, item, when) in enumerate(zip(*(table[name] for name in wanted), strict=True), 1):
         yield number, user, item, when
+
+
+def _found(path: Path, header: list[str], columns: Columns) -> list[int]:
+    """Where the three columns stand; a missing one is told with the names that the header itself suggests."""
+    wanted = (columns.user, columns.item, columns.timestamp)
+    try:
+        return positions(path, header, wanted)
+    except DataError as error:
+        likely: list[str] = []
+        for name, hints in zip(wanted, _HINTS, strict=True):
+            free = [column for column in header if column not in likely]
+            hinted = [column for column in free if any(hint in column.lower() for hint in hints)]
+            likely += [name] if name in free else hinted[:1]
+        option = ",".join(likely) if len(likely) == len(wanted) else "USER,ITEM,TIME"
+        raise DataError(f"{error}; name yours with --columns {option}") from None

@@ -9,14 +9,16 @@ import torch
 from numpy.typing import NDArray
 
 from models import evaluation
+from models.advance import Advance, counted, unwatched
 from models.baseline import load_sasrec
 from models.batches import pad
-from models.data import DataError, load, shuffle_same_day
+from models.data import Columns, DataError, load, shuffle_same_day
 from models.dataset import Dataset, Split
 from models.full_ranking import evaluate_scores
 from models.listing import popularity, train_digest
 from models.manifest import UNFINISHED, Manifest
 from models.results import Result
+from models.sources import find
 from models.training import Log
 
 I32 = NDArray[np.int32]
@@ -43,7 +45,9 @@ def judge(
     only: Sequence[str] = (),
     k_core: int = 0,
     threads: int = 1,
+    columns: Columns = Columns(),  # noqa: B008 - frozen
     log: Log = lambda _: None,
+    advance: Advance = unwatched,
 ) -> list[Result]:
     """Results of the first bundle at every K+, of further bundles at 50/200, SASRec of run `baseline`, popularity.
 
@@ -54,11 +58,14 @@ def judge(
     """
     engines = [evaluation.open_engine(path, threads) for path in bundles]
     first = engines[0].bundle.manifest
-    data = data_of(first, dataset, data_dir, k_core=k_core)
     for engine in engines:
         if engine.bundle.manifest.setting != first.setting:
             raise DataError(f"{engine.bundle.path} was trained in another setting than {engines[0].bundle.path}")
+    data = data_of(first, dataset, data_dir, k_core=k_core, columns=columns)
+    for engine in engines:
         audit(engine.bundle.manifest, engine.bundle.catalogue.ids, engine.bundle.catalogue.popularity, data)
+    if baseline is not None:
+        load_sasrec(baseline, first, data)  # one that is missing is told before minutes of judging
     cases = held_out(data, first.setting, users)
     found: list[Result] = []
     for engine in engines:
@@ -77,6 +84,7 @@ def judge(
             cases.targets,
             methods,
             history_limit=engine.history_limit,
+            progress=counted(advance, f"{manifest.tag}: users", len(cases.targets)),
         )
         found += [_renamed(result, f"{result.method} {manifest.prm}") for result in results] if found else results
     if baseline is not None:
@@ -84,11 +92,39 @@ def judge(
     return [*found, judge_popularity(data, cases)]
 
 
-def data_of(manifest: Manifest, dataset: str, data_dir: Path, *, k_core: int = 0) -> Dataset:
-    """The data that a bundle was trained on, items of one day in its own order; `dataset` may say where it lies."""
-    data = load(dataset or manifest.provenance.dataset, data_dir, k_core=k_core)
+def data_of(
+    manifest: Manifest,
+    dataset: str,
+    data_dir: Path,
+    *,
+    k_core: int = 0,
+    columns: Columns = Columns(),  # noqa: B008 - frozen
+) -> Dataset:
+    """The data that a bundle was trained on, items of one day in its own order; `dataset` may say where it lies.
+
+    Raises:
+        DataError: it cannot be found or read.
+    """
+    named = dataset or manifest.provenance.dataset
+    try:
+        data = load(named, data_dir, k_core=k_core, columns=columns)
+    except DataError as error:
+        if dataset or _is_there(named, data_dir):
+            raise
+        raise DataError(
+            f"{manifest.tag} was trained on {named!r}, which is not in {data_dir}; say where it lies with "
+            "--dataset FILE or --data-dir FOLDER"
+        ) from error
     seed = manifest.provenance.shuffled
     return data if seed is None else shuffle_same_day(data, seed)
+
+
+def _is_there(name: str, data_dir: Path) -> bool:
+    try:
+        find(name, data_dir)
+    except DataError:
+        return False
+    return True
 
 
 def audit(manifest: Manifest, ids: Sequence[str], popular: I32, data: Dataset) -> None:

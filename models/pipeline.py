@@ -12,15 +12,15 @@ import numpy as np
 import torch
 from torch import nn
 
-from models import contract, evaluation, export
+from models import contract, export
 from models.correction.bundled import Corrected
 from models.correction.fitting import fitted, relations_of
 from models.correction.network import Correction
 from models.dataset import Split
-from models.evaluation.offered import DEFAULT_TIER, tier
 from models.listing import listing
 from models.manifest import UNFINISHED, Manifest, Provenance, Scoring, Walk
 from models.network import CrossStage, Promise
+from models.own_users import choose_rule, on_test
 from models.recipe import PrmForm, Recipe, differing
 from models.runs import Run, RunError, Setting, claim
 from models.sasrec import SASRec
@@ -31,7 +31,6 @@ from models.votes import fitting as voting
 from models.votes.bundled import Calibrated
 from models.walk import TUNED
 
-SELECTION_USERS = 6000
 WALKED = ("floor", "k10", "k20", "k50", "k100")
 
 __all__ = ["Run", "RunError", "Setting", "build", "build_baseline", "claim", "fit", "fit_cross", "semantic_ids"]
@@ -46,8 +45,10 @@ def semantic_ids(run: Run, setting: Setting) -> SemanticIds:
     items, seed = run.dataset.items, run.recipe.training.seed
     vectors = item_vectors(recipe, run.split(setting).train, len(items.ids), items.text, seed)
     found = tokenize(vectors, recipe.depth, recipe.codebook, seed, recipe.balanced)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(path, codes=found.codes, collisions=found.collisions)
+    beside = path.with_suffix(".partial.npz")
+    beside.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(beside, codes=found.codes, collisions=found.collisions)
+    beside.replace(path)
     run.log(f"{setting}: semantic IDs " + " ".join(f"{k} {v:.3g}" for k, v in found.report().items()))
     return found
 
@@ -68,7 +69,7 @@ def fit(run: Run, setting: Setting, until: int | None, kind: str = "promise") ->
     def log(line: str) -> None:
         run.log(f"{kind}-{setting}: {line}")
 
-    trainer = Trainer(model, run.recipe.training, sizes.history, folder, log)
+    trainer = Trainer(model, run.recipe.training, sizes.history, folder, log, run.advance)
     validation = (split.validation.histories, split.validation.targets) if setting == "A" else None
     if isinstance(model, Promise) and run.recipe.training.stages == "two":
         trainer.fit(split.train, None, until)
@@ -86,9 +87,8 @@ def fit_cross(run: Run, setting: Setting, network: Promise) -> None:
         run.log(f"cross-{setting}: {line}")
 
     stage = CrossStage(network.eval())
-    Trainer(stage, recipe, run.recipe.network.history, run.stage(setting, "cross"), log).fit(
-        run.split(setting).train, None
-    )
+    folder = run.stage(setting, "cross")
+    Trainer(stage, recipe, run.recipe.network.history, folder, log, run.advance).fit(run.split(setting).train, None)
 
 
 def fit_correction(run: Run, network: Promise) -> Correction | None:
@@ -177,9 +177,9 @@ def _write(
         votes=votes if form == "inner" else None,
     )
     label = f"{setting}-{form}"
-    rule = rule or _choose_rule(run, folder, label, split)
+    rule = rule or choose_rule(run, folder, label, split)
     export.amend(folder, scoring=rule.model_dump(), auto=_walk(run.recipe))
-    metrics = _test_metrics(run, folder, label, split) if form == run.recipe.network.prm[0] else {}
+    metrics = on_test(run, folder, label, split) if form == run.recipe.network.prm[0] else {}
     # The version marks the end of this stage: a bundle cut before here is written again.
     export.amend(folder, metrics=metrics, version=run.version)
     return rule
@@ -214,34 +214,3 @@ def _comparable(provenance: Provenance) -> str:
     fields["recipe"]["network"].pop("prm")
     fields["recipe"] = differing(fields["recipe"], json.loads(json.dumps(Recipe().as_dict())))
     return json.dumps(fields, sort_keys=True)
-
-
-def _choose_rule(run: Run, bundle: Path, label: str, split: Split) -> Scoring:
-    engine = evaluation.open_engine(bundle, torch.get_num_threads())
-    users = np.random.default_rng(0).permutation(len(split.validation.targets))[:SELECTION_USERS]
-    histories, targets = [split.validation.histories[user] for user in users], split.validation.targets[users]
-    sids, limit = engine.bundle.catalogue.sids, engine.history_limit
-    rule, tried = evaluation.choose_rule(engine, engine.trie, sids, histories, targets, history_limit=limit)
-    run.log(f"{label}: validation N@10 by weights " + " ".join(f"{r.method} {r.ndcg(10):.4f}" for r in tried))
-    return Scoring(leaf=rule.leaf, prefix=rule.prefix)
-
-
-def _test_metrics(run: Run, bundle: Path, label: str, split: Split) -> dict[str, float]:
-    """Recall@10 and NDCG@10 of the plain beam and the default tier over all test users."""
-    engine = evaluation.open_engine(bundle, torch.get_num_threads())
-    rule = evaluation.rule_of(engine.bundle.manifest.scoring)
-    every = [*evaluation.methods_default(engine.depth, rule=rule, exact=False), tier(engine.bundle.manifest)]
-    results = evaluation.evaluate_engine(
-        engine,
-        engine.trie,
-        engine.bundle.catalogue.sids,
-        split.test.histories,
-        split.test.targets,
-        [method for method in every if method.name in ("beam50", "guided 50/200", DEFAULT_TIER)],
-        history_limit=engine.history_limit,
-        timed=0,
-    )
-    metrics = {f"test {r.method} recall@10": round(r.recall(10), 5) for r in results}
-    metrics |= {f"test {r.method} ndcg@10": round(r.ndcg(10), 5) for r in results}
-    run.log(f"{label}: " + " ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
-    return metrics

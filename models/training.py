@@ -12,9 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from models.advance import Advance, unwatched
 from models.averaging import Averaged
 from models.batches import scoring_batches, thinned, training_batches
 from models.recipe import Precision, TrainingRecipe
+from models.saving import save
 
 I32 = NDArray[np.int32]
 Log = Callable[[str], None]
@@ -90,8 +92,10 @@ class Trainer:
         history: int,
         folder: Path,
         log: Log = lambda _: None,
+        advance: Advance = unwatched,
     ) -> None:
         self.model, self.recipe, self.history, self.folder, self.log = model, recipe, history, folder, log
+        self.advance = advance
         self.trainable: Trainable = model  # type: ignore[assignment]  # nn.Module types every attribute Any
         self.optimizer = torch.optim.AdamW(
             model.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay, betas=(0.9, 0.98), fused=True
@@ -108,7 +112,7 @@ class Trainer:
         steps = -(-sum(len(s) > 1 for s in sequences[::shards]) // self.recipe.users)
         while self.progress.epoch < last:
             start, epoch = time.perf_counter(), self.progress.epoch
-            losses = self.run_epoch(sequences[epoch % shards :: shards], epoch, steps)
+            losses = self.run_epoch(sequences[epoch % shards :: shards], epoch, steps, last)
             self.progress.epoch = epoch + 1
             self.averaged.add()
             row = {"epoch": epoch + 1, **losses, "train_s": time.perf_counter() - start}
@@ -128,7 +132,7 @@ class Trainer:
         """The epoch that the recipe ends with."""
         return self.recipe.stop or self.recipe.epochs
 
-    def run_epoch(self, sequences: list[I32], epoch: int, steps: int) -> dict[str, float]:
+    def run_epoch(self, sequences: list[I32], epoch: int, steps: int, last: int) -> dict[str, float]:
         rng = np.random.default_rng((self.recipe.seed, epoch))
         torch.manual_seed(self.recipe.seed * 1000 + epoch)
         self.model.train()
@@ -145,6 +149,7 @@ class Trainer:
             self.optimizer.step()
             for name, loss in losses.items():
                 sums[name] = sums.get(name, 0.0) + float(loss.detach()) / steps
+            self.advance(self.folder.name, epoch * steps + step + 1, last * steps)
         return sums
 
     def set_rate(self, done: float) -> None:
@@ -165,7 +170,7 @@ class Trainer:
             recall, ndcg = validate(self.trainable, [histories[i] for i in sample], targets[sample], self.history)
         if self.recipe.stop or ndcg > self.progress.best:
             self.progress.best, self.progress.best_epoch = ndcg, self.progress.epoch
-            torch.save(self.averaged.mean(), self.folder / "best.pt")
+            save(self.averaged.mean(), self.folder / "best.pt")
         return {"val_recall@10": recall, "val_ndcg@10": ndcg}
 
     def checkpoint(self) -> None:
@@ -176,8 +181,7 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "progress": vars(self.progress),
         }
-        torch.save(state, self.folder / "last.tmp")
-        (self.folder / "last.tmp").replace(self.folder / "last.pt")
+        save(state, self.folder / "last.pt")
         (self.folder / "log.json").write_text(json.dumps(self.progress.log, indent=1))
 
     def resume(self) -> None:

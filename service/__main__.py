@@ -1,6 +1,7 @@
 """`python -m service`: settings → bundle → server → drain. What forbids a start is one sentence and exit code 2."""
 
 import contextlib
+import errno
 import gc
 import signal
 import socket
@@ -13,6 +14,7 @@ import uvicorn
 
 from service import settings
 from service.app import create_app
+from service.commands.greeting import Greeting, by_hand
 from service.errors import PromiseError, StartError
 from service.observability.logging import open_logger, route_server_log
 from service.runtime import Runtime, open_runtime
@@ -24,14 +26,23 @@ class DrainingServer(uvicorn.Server):
     SIGINT or a second signal skips the pause.
     """
 
-    def __init__(self, config: uvicorn.Config, runtime: Runtime) -> None:
+    def __init__(self, config: uvicorn.Config, runtime: Runtime, greeting: Greeting) -> None:
         super().__init__(config)
-        self._runtime = runtime
+        self._runtime, self._greeting = runtime, greeting
         self._leave_at = float("inf")
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and sockets:
+            bundles = self._runtime.bundles
+            device = "cuda" if "CUDAExecutionProvider" in bundles.get().searcher.engine.providers else "cpu"
+            models = [bundles.get(name).tag for name in bundles.names]
+            self._greeting.ready(sockets[0].getsockname()[1], models, device)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         first = self._leave_at == float("inf")  # an operator may have begun to drain before
         self._runtime.lifecycle.draining = True
+        self._greeting.stopping()
         if first and sig == signal.SIGTERM:
             self._leave_at = time.monotonic() + self._runtime.settings.drain_s
         else:
@@ -53,10 +64,19 @@ def listener(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
-        raise StartError(f"PROMISE_HOST and PROMISE_PORT: {host}:{port} cannot be served on ({error}).") from error
+        raise StartError(_refused(host, port, error)) from error
 
 
-def serve(runtime: Runtime) -> None:
+def _refused(host: str, port: int, error: OSError) -> str:
+    free = f"choose another one, as in PROMISE_PORT={port + 1 if port < 65535 else 8000} or --port"
+    if error.errno == errno.EADDRINUSE:
+        return f"Port {port} of {host} is taken: stop what listens there, or {free}."
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return f"Port {port} may only be taken by root: {free.replace(str(port + 1), '8000')}."
+    return f"PROMISE_HOST and PROMISE_PORT: {host}:{port} cannot be served on ({error.strerror or error})."
+
+
+def serve(runtime: Runtime, greeting: Greeting | None = None) -> None:
     """Serve until a signal ends it; the runtime is closed then."""
     chosen = runtime.settings
     config = uvicorn.Config(
@@ -69,6 +89,7 @@ def serve(runtime: Runtime) -> None:
         lifespan="on",
         log_config=None,
         access_log=False,
+        log_level="warning" if by_hand() else None,  # the greeting says it shorter
         server_header=False,
         timeout_keep_alive=75,  # longer than load balancers keep theirs
         timeout_graceful_shutdown=max(1, round(chosen.grace_s)),
@@ -76,7 +97,7 @@ def serve(runtime: Runtime) -> None:
     gc.collect()
     gc.freeze()  # what start-up left lives as long as the process: looking through it again costs requests tens of ms
     with listener(chosen.host, chosen.port) as opened, contextlib.suppress(KeyboardInterrupt):
-        DrainingServer(config, runtime).run(sockets=[opened])
+        DrainingServer(config, runtime, greeting or Greeting(chosen)).run(sockets=[opened])
 
 
 def run(**overrides: Any) -> None:
@@ -85,12 +106,23 @@ def run(**overrides: Any) -> None:
     Raises:
         PromiseError: the settings, the bundle or the device do not allow a start.
     """
-    chosen = settings.load(**overrides)
+    chosen = _readable(settings.load(**overrides))
+    listener(chosen.host, chosen.port).close()  # a taken port is told before the wait for the bundle
+    greeting = Greeting(chosen)
+    greeting.loading()
     route_server_log(chosen.log_format, sys.stdout)
     runtime = open_runtime(chosen, logger=open_logger(chosen.log_format, sys.stdout))
     models = {name: runtime.bundles.get(name).tag for name in runtime.bundles.names}
-    runtime.logger.info("serving", models=models, settings=chosen.model_dump(mode="json"))
-    serve(runtime)
+    told = {} if by_hand() else {"settings": chosen.model_dump(mode="json")}
+    runtime.logger.info("serving", models=models, **told)
+    serve(runtime, greeting)
+
+
+def _readable(chosen: settings.Settings) -> settings.Settings:
+    """Lines for people on a terminal, unless a format was asked for."""
+    if by_hand() and "log_format" not in chosen.model_fields_set:
+        return chosen.model_copy(update={"log_format": "console"})
+    return chosen
 
 
 def main() -> int:

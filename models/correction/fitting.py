@@ -22,6 +22,7 @@ from models.correction.relations import Relations, build
 from models.dataset import Cases, Dataset, Split
 from models.network import Promise
 from models.recipe import CorrectionRecipe
+from models.saving import save
 from models.training import Log
 
 I32 = NDArray[np.int32]
@@ -88,9 +89,7 @@ def fitted(
         model.load_state_dict(torch.load(file, weights_only=True))
         return model.eval()
     model = fit(Related(relations), lists(network, split.validation, recipe), recipe, seed, log)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(model.state_dict(), file.with_suffix(".tmp"))
-    file.with_suffix(".tmp").replace(file)
+    save(model.state_dict(), file)
     return model
 
 

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from models import contract, evaluation, export, pipeline, results
+from models.advance import Advance, counted, unwatched
 from models.dataset import Dataset, Split
 from models.evaluation import Method
 from models.listing import listing
@@ -56,6 +57,7 @@ def study(
     *,
     users: int = USERS,
     only: Sequence[str] = (),
+    advance: Advance = unwatched,
 ) -> list[Judged]:
     """The arms of a study, or those named in `only`, trained in setting A under `folder`/`name`/arm and judged there.
 
@@ -71,7 +73,11 @@ def study(
         def say(line: str, who: str = arm.name) -> None:
             log(f"{who}: {line}")
 
-        found.append(judge(arm, pipeline.Run(dataset, arm.recipe, folder / name / arm.name, "study", say), users))
+        def at(what: str, done: int, total: int, who: str = arm.name) -> None:
+            advance(f"{who}: {what}", done, total)
+
+        run = pipeline.Run(dataset, arm.recipe, folder / name / arm.name, "study", say, at)
+        found.append(judge(arm, run, users))
     return found
 
 
@@ -92,6 +98,7 @@ def judge(arm: Arm, run: pipeline.Run, users: int) -> Judged:
         methods,
         history_limit=engine.history_limit,
         timed=0,
+        progress=counted(run.advance, "validation users", len(cases)),
     )
     results.save(found, file)
     run.log(" ".join(f"{result.method} {result.ndcg(10):.4f}" for result in found))

@@ -20,6 +20,7 @@ from models.layers import causal_mask
 from models.network import Promise
 from models.prm_losses import depth_loss, next_items
 from models.recipe import VotesRecipe
+from models.saving import save
 from models.training import Log
 from models.votes.bundled import Calibrated
 from models.votes.calibrating import temperatures
@@ -71,9 +72,7 @@ def fitted(
     model = fit(network, split.train, recipe, seed, log)
     found = Calibrated(model, temperature or temperatures(network, model, split.validation, recipe))
     log(f"votes: temperatures {' '.join(f'{each:.3f}' for each in found.temperature)}")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    torch.save({"model": model.state_dict(), "temperature": list(found.temperature)}, file.with_suffix(".tmp"))
-    file.with_suffix(".tmp").replace(file)
+    save({"model": model.state_dict(), "temperature": list(found.temperature)}, file)
     return found
 
 

@@ -5,11 +5,25 @@ from typing import Annotated
 
 import typer
 
-from service.commands import bench_search
+from service.commands import bench_load, bench_search
 from service.settings import SHIPPED_BUNDLE
 
-app = typer.Typer(no_args_is_help=True, help="Benchmarks against peers, in one run.")
-bench_search.add_to(app)
+UNDER_LOAD, SEARCH = "The service under load", "The search alone"
+EPILOG = """What they found: loadtest/README.md. Ratios within one run are what counts.
+
+Examples:
+
+promise bench locust --seconds 120
+
+promise bench saturation --data-dir ../shared/data --figure saturation.svg
+
+promise bench peers"""
+
+HELP = "Load tests, and benchmarks against peers in one run."
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=HELP, epilog=EPILOG)
+bench_load.add_to(app, UNDER_LOAD)
+bench_search.add_to(app, SEARCH)
 
 Bundle = Annotated[Path, typer.Option(help="Bundle folder to serve.")]
 Json = Annotated[bool, typer.Option("--json", help="Standard output holds one JSON object and nothing else.")]
@@ -18,10 +32,10 @@ Seed = Annotated[int, typer.Option(help="Seed of the made users.")]
 
 @app.callback()
 def bench() -> None:
-    """Benchmarks against peers, in one run."""
+    """Load tests, and benchmarks against peers in one run."""
 
 
-@app.command()
+@app.command(rich_help_panel=UNDER_LOAD)
 def cache(
     bundle: Bundle = SHIPPED_BUNDLE,
     heavy: Annotated[Path | None, typer.Option(help="Bundle of the heavy size; absent: one is made.")] = None,
@@ -41,7 +55,7 @@ def cache(
     run_cache(bundle, Plan(traffic, each=each), heavy, seed, json_output=as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=UNDER_LOAD)
 def faults(
     bundle: Bundle = SHIPPED_BUNDLE,
     rows: Annotated[str, typer.Option(help="Rows to run, separated by commas; absent: all.")] = "",
@@ -63,7 +77,7 @@ def faults(
     run_faults(bundle, plan, chosen, seed, json_output=as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=UNDER_LOAD)
 def batching(
     bundle: Bundle = SHIPPED_BUNDLE,
     rounds: Annotated[int, typer.Option(help="Interleaved rounds A B A B.")] = 5,
@@ -80,7 +94,7 @@ def batching(
     run_batching(bundle, rounds, requests, callers, tier, compared, seed, json_output=as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=UNDER_LOAD)
 def load_step(
     bundle: Bundle = SHIPPED_BUNDLE,
     seconds: Annotated[float, typer.Option(help="Seconds a step.")] = 6.0,
@@ -100,7 +114,7 @@ def load_step(
     run_load_step(bundle, plan, settings, figure, seed, json_output=as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=UNDER_LOAD)
 def reload(
     bundle: Bundle = SHIPPED_BUNDLE,
     changes: Annotated[int, typer.Option(help="Reloads and rollbacks, in turns.")] = 20,
@@ -116,7 +130,7 @@ def reload(
     run_reload(bundle, Plan(changes, pause_s, rate, tier), seed, json_output=as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=UNDER_LOAD)
 def shell(
     bundle: Bundle = SHIPPED_BUNDLE,
     tiger: Annotated[bool, typer.Option(help="A random-weight bundle of TIGER's size.")] = False,
@@ -134,7 +148,7 @@ def shell(
     run_shell(heavy.ensure(workload.Sizes()) if tiger else bundle, plan, seed, json_output=as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=UNDER_LOAD)
 def start(
     bundle: Bundle = SHIPPED_BUNDLE,
     starts: Annotated[int, typer.Option(help="Starts.")] = 5,

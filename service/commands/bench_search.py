@@ -11,10 +11,10 @@ from service.settings import SHIPPED_BUNDLE
 Json = Annotated[bool, typer.Option("--json", help="Standard output holds one JSON object and nothing else.")]
 
 
-def add_to(app: typer.Typer) -> None:
-    """Make these programs sub-commands of `app`."""
+def add_to(app: typer.Typer, panel: str) -> None:
+    """Make these programs sub-commands of `app`, under this heading of its help."""
     for command in (peers, engine, scale, histories, gpu, explain):
-        app.command()(command)
+        app.command(rich_help_panel=panel)(command)
 
 
 def peers(

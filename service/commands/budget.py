@@ -1,28 +1,40 @@
 """promise budget …: measure every tier, choose what `auto` may spend on validation, report on test."""
 
-import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
-from service.commands.data import DEFAULT_DATA, AsJson, DataDir, KCore
+from service.commands.data import DEFAULT_DATA, DataDir, KCore
+from service.commands.evaluating import DatasetName
+from service.commands.output import AsJson, show_json, show_table
 
 if TYPE_CHECKING:
     from models.evaluation.choosing import Trial
 
-app = typer.Typer(no_args_is_help=True, help="Measure tiers, choose what auto may spend, report what it is worth.")
+EPILOG = """Examples, in this order:
+
+promise budget measure runs/beauty/bundle-A-inner validation.npz --cases validation
+
+promise budget choose validation.npz --write runs/beauty/bundle-B-inner
+
+promise budget measure runs/beauty/bundle-B-inner test.npz
+
+promise budget report runs/beauty/bundle-B-inner test.npz"""
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Measure tiers, choose what `auto` may spend, report what it is worth.",
+    epilog=EPILOG,
+)
 
 Measured = Annotated[Path, typer.Argument(help="Tiers measured by `promise budget measure`.")]
 BundlePath = Annotated[Path, typer.Argument(help="Folder of the bundle.")]
-WIDE = 220  # columns where there is no terminal to ask
 
 
 @app.callback()
 def budget() -> None:
-    """Measure tiers, choose what auto may spend, report what it is worth."""
+    """Measure tiers, choose what `auto` may spend, report what it is worth."""
 
 
 @app.command()
@@ -30,18 +42,22 @@ def measure(
     bundle: BundlePath,
     out: Annotated[Path, typer.Argument(help="File to keep (.npz).")],
     cases: Annotated[str, typer.Option(help="test, or validation: only of a bundle of setting A.")] = "test",
-    dataset: Annotated[str, typer.Option(help="Dataset the bundle was trained on; default: the manifest's.")] = "",
+    dataset: DatasetName = "",
     data_dir: DataDir = DEFAULT_DATA,
     users: Annotated[int, typer.Option(help="A seeded sample of this many users; 0 = all.")] = 0,
     timed: Annotated[int, typer.Option(help="Users timed one at a time.")] = 200,
     tuned: Annotated[bool, typer.Option(help="Widths tuned by depth; else as wide at every depth.")] = True,
     k_core: KCore = 0,
+    as_json: AsJson = False,
 ) -> None:
     """Every tier for every user on one core: ranks, level 1, CPU milliseconds. Minutes; everything later is instant."""
     from models import measuring, spending
 
     found = measuring.measure(bundle, cases, dataset, data_dir, users=users, timed=timed, k_core=k_core, tuned=tuned)
     spending.save(found, out)
+    if as_json:
+        show_json({"file": str(out), "bundle": found.bundle, "setting": found.setting, "users": found.users})
+        return
     typer.echo(f"{out}: {found.users:,} {cases} users of {found.bundle}, setting {found.setting}, every tier.")
 
 
@@ -62,9 +78,9 @@ def choose(
         measuring.ship(found, chosen, write)
     if as_json:
         figures = [vars(t) | {n: vars(getattr(t, n)) for n in ("against_best", "against_random")} for t in tried]
-        typer.echo(json.dumps({"trials": figures, "walk": chosen.model_dump()}))
+        show_json({"trials": figures, "walk": chosen.model_dump()})
         return
-    _show(*_trials(tried))
+    show_table(*_trials(tried))
     typer.echo(f"Walk {', '.join(chosen.tiers)}; thresholds {', '.join(f'{t:g}' for t in chosen.thresholds)}.")
 
 
@@ -92,9 +108,9 @@ def report(
         both = (evaluation.difficulties(before, chosen), hard) if before else None
         spending_plot.plot(study, spending_report.frontiers(before, found, both) if before and both else [], plot)
     if as_json:
-        typer.echo(json.dumps(spending_report.as_json(study)))
+        show_json(spending_report.as_json(study))
         return
-    _show(*spending_report.cells(study))
+    show_table(*spending_report.cells(study))
 
 
 def _trials(tried: "list[Trial]") -> tuple[list[str], list[list[str]]]:
@@ -106,10 +122,3 @@ def _trials(tried: "list[Trial]") -> tuple[list[str], list[list[str]]]:
         + [interval(pair) for pair in (t.against_best, t.against_random)]
         for t in tried
     ]
-
-
-def _show(head: list[str], cells: list[list[str]]) -> None:
-    from models.report import to_rich
-
-    console = Console(width=WIDE) if not sys.stdout.isatty() else Console()
-    console.print(to_rich(head, cells))

@@ -1,62 +1,137 @@
 """promise data …: fetch, check and describe a dataset."""
 
-import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-app = typer.Typer(no_args_is_help=True, help="Fetch, check or describe a dataset.")
+from service.commands.output import AsJson, Quiet, program, show_facts, show_json, verdict
+
+if TYPE_CHECKING:
+    from models.interactions import Columns
+
+EPILOG = """Examples:
+
+promise data check shop.csv --columns customer,sku,bought_at
+
+promise data describe beauty --json
+
+promise data fetch beauty --folder data"""
+
+app = typer.Typer(no_args_is_help=True, help="Fetch, check or describe a dataset.", epilog=EPILOG)
 
 Source = Annotated[
-    str, typer.Argument(help="beauty, sports, or the path of a CSV, Parquet or raw Amazon file or folder.")
+    str,
+    typer.Argument(
+        metavar="DATA", help="A CSV or Parquet file, a folder, or a name in the data folder: beauty, sports."
+    ),
 ]
-DataDir = Annotated[Path, typer.Option(help="Folder of the built-in datasets.")]
-KCore = Annotated[int, typer.Option(help="Remove users and items with fewer interactions, until none is left.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+DataDir = Annotated[Path, typer.Option(help="Folder in which names are looked up.", rich_help_panel="Data")]
+KCore = Annotated[
+    int,
+    typer.Option(min=0, help="Drop users and items with fewer rows, until none is left.", rich_help_panel="Data"),
+]
+Headers = Annotated[
+    str,
+    typer.Option(
+        "--columns", metavar="USER,ITEM,TIME", help="Names of the three columns in the file.", rich_help_panel="Data"
+    ),
+]
 DEFAULT_DATA = Path("../shared/data")
+FEATURES = ("items_with_category", "items_with_brand", "items_with_title", "text_dimensions")
+DEFAULT_COLUMNS = "user_id,item_id,timestamp"
+
+
+@app.callback()
+def data() -> None:
+    """Fetch, check or describe a dataset."""
 
 
 @app.command()
-def fetch(name: str, folder: Path = Path("data")) -> None:
-    """Fetch the public raw files of an Amazon 2014 category; interrupted downloads resume."""
-    from models.fetch import AMAZON_2014, fetch, progress_bar
+def fetch(
+    name: Annotated[str, typer.Argument(help="beauty, sports, toys, or the collection's own name of a category.")],
+    folder: Annotated[Path, typer.Option(help="Where the files go.")] = Path("data"),
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Fetch the public raw files of an Amazon 2014 category; interrupted downloads go on."""
+    from models.fetch import AMAZON_2014, fetch
+    from service.commands.watching import watched
 
-    with progress_bar() as progress:
-        reports = fetch(name, folder, AMAZON_2014, progress=progress)
-    table = Table("file", "bytes", "sha256", "how")
+    with watched(quiet, resumes=True) as watch:
+        reports = fetch(name, folder, AMAZON_2014, progress=lambda file, done, of: watch.at(file, done, of or 0))
+    if as_json:
+        show_json([vars(report) for report in reports])
+        return
     for report in reports:
-        table.add_row(str(report.path), f"{report.bytes:,}", report.sha256, report.status)
-    Console().print(table)
+        facts = {"bytes": report.bytes, "sha256": report.sha256, "how": report.status}
+        show_facts(facts, str(report.path))
+    typer.echo(f"Next:  {program()} train {name} --data-dir {folder}")
 
 
 @app.command()
-def check(source: Source, data_dir: DataDir = DEFAULT_DATA, k_core: KCore = 0) -> None:
+def check(
+    source: Source,
+    data_dir: DataDir = DEFAULT_DATA,
+    columns: Headers = DEFAULT_COLUMNS,
+    k_core: KCore = 0,
+    as_json: AsJson = False,
+) -> None:
     """Read every row; the first malformed one is named with its file and line."""
-    from models.data import load
+    from models.data import DataError, describe, load
+    from models.sources import find
 
-    dataset = load(source, data_dir, k_core=k_core)
-    typer.echo(
-        f"{dataset.name}: {len(dataset.users):,} users, {len(dataset.items.ids):,} items, digest {dataset.digest}."
-    )
+    names = headers(columns)
+    sources = find(source, data_dir)
+    with verdict(as_json, DataError):
+        dataset = load(source, data_dir, k_core=k_core, columns=names)
+    described = describe(dataset)
+    facts = {
+        "name": dataset.name,
+        "users": len(dataset.users),
+        "items": len(dataset.items.ids),
+        "rows": sum(map(len, dataset.sequences)),
+        "items table": sources.items and str(sources.items),
+        **{name: described[name] for name in FEATURES if sources.items},
+        "digest": dataset.digest,
+    }
+    if as_json:
+        show_json({"ok": True, **facts})
+        return
+    show_facts(facts, f"{source} is in order.")
+    typer.echo(f"Next:  {program()} train {source}{_options(data_dir, columns, k_core)}")
 
 
 @app.command()
-def describe(source: Source, data_dir: DataDir = DEFAULT_DATA, k_core: KCore = 0, as_json: AsJson = False) -> None:
+def describe(
+    source: Source,
+    data_dir: DataDir = DEFAULT_DATA,
+    columns: Headers = DEFAULT_COLUMNS,
+    k_core: KCore = 0,
+    as_json: AsJson = False,
+) -> None:
     """Sizes, sequence lengths, the same-day order leak, features."""
     from models.data import describe, load
 
-    show(describe(load(source, data_dir, k_core=k_core)), source, as_json)
-
-
-def show(facts: dict[str, Any], title: str, as_json: bool) -> None:
-    """Facts as a two-column table, or as one JSON object."""
+    facts = describe(load(source, data_dir, k_core=k_core, columns=headers(columns)))
     if as_json:
-        typer.echo(json.dumps(facts, indent=2))
+        show_json(facts)
         return
-    table = Table("fact", "value", title=title)
-    for name, value in facts.items():
-        table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
-    Console().print(table)
+    show_facts(facts, source)
+
+
+def _options(data_dir: Path, columns: str, k_core: int) -> str:
+    """By which another command reads the same data."""
+    options = [f"--data-dir {data_dir}" if data_dir != DEFAULT_DATA else ""]
+    options += [f"--columns {columns}" if columns != DEFAULT_COLUMNS else "", f"--k-core {k_core}" if k_core else ""]
+    return "".join(f" {option}" for option in options if option)
+
+
+def headers(text: str) -> "Columns":
+    """The three columns of an interaction table, by their names in the header."""
+    from models.interactions import Columns
+
+    names = [part.strip() for part in text.split(",")]
+    if len(names) != 3 or not all(names):
+        raise typer.BadParameter(f"{text!r} is not three names, as in {DEFAULT_COLUMNS}", param_hint="'--columns'")
+    return Columns(*names)

@@ -1,12 +1,12 @@
 """promise experiments …: check an experiments file, report what an experiment's events say."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
+from service.commands.output import AsJson, results, show_json, verdict
 from service.errors import ExperimentsError, StartError
 
 if TYPE_CHECKING:
@@ -15,9 +15,14 @@ if TYPE_CHECKING:
     from service.experiments.config import Experiment
     from service.experiments.report import Report
 
-app = typer.Typer(no_args_is_help=True, help="Check an experiments file, or report on an experiment.")
+EPILOG = """Examples:
 
-PIPED = 120  # columns where there is no terminal to ask
+promise experiments check experiments.yaml --bundle models/bundles/beauty
+
+promise experiments report budget --experiments experiments.yaml --events events.jsonl"""
+
+app = typer.Typer(no_args_is_help=True, help="Check an experiments file, or report on an experiment.", epilog=EPILOG)
+
 ExperimentsFile = Annotated[
     Path, typer.Option("--experiments", help="The experiments file, as in PROMISE_EXPERIMENTS.")
 ]
@@ -33,13 +38,25 @@ Expected = Annotated[
 
 
 @app.command()
-def check(file: Annotated[Path, typer.Argument(help="The experiments file.")], bundle: Bundles = None) -> None:
+def check(
+    file: Annotated[Path, typer.Argument(help="The experiments file.")],
+    bundle: Bundles = None,
+    as_json: AsJson = False,
+) -> None:
     """Read an experiments file as the service does; the first mistake is named."""
     from service.experiments.live import LiveExperiments
 
-    found = LiveExperiments(file).current
-    if bundle:
-        found.check(*_offered(bundle))
+    if not file.is_file():
+        raise ExperimentsError(f"{file}: no such file.")
+    offered = _offered(bundle) if bundle else None
+    with verdict(as_json, ExperimentsError):
+        found = LiveExperiments(file).current
+        if offered:
+            found.check(*offered)
+    if as_json:
+        names = [experiment.name for experiment in found.experiments]
+        show_json({"ok": True, "file": str(file), "digest": found.digest, "experiments": names})
+        return
     for experiment in found.experiments:
         buckets = ", ".join(f"{bucket.name} {bucket.weight:.4g}" for bucket in experiment.buckets)
         typer.echo(f"{experiment.name}: {buckets}; coverage {experiment.coverage:.4g}, seed {experiment.seed}.")
@@ -53,7 +70,7 @@ def report(
     events: EventsFile,
     event: Annotated[str | None, typer.Option(help="Only this event type, such as click.")] = None,
     expected_units: Expected = 5000,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Units, split, lifts with always-valid intervals, served tiers. It may be run as often as one likes."""
     from service.commands.experiment_tables import show
@@ -62,10 +79,9 @@ def report(
     experiment = _named(name, experiments)
     found = _only(_read(events, Method(expected_units=expected_units)).report(experiment), event)
     if as_json:
-        typer.echo(json.dumps(found.plain(), indent=2, allow_nan=False))
+        show_json(found.plain())
     else:
-        console = Console()
-        show(found, console if console.is_terminal else Console(width=PIPED))
+        show(found, results())
 
 
 def _named(name: str, file: Path) -> "Experiment":

@@ -1,18 +1,24 @@
 """promise report …: tables and plots of what was measured; the study of what inference compute buys."""
 
-import json
-import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import typer
-from rich.console import Console
 
-from service.commands.data import DEFAULT_DATA, AsJson, DataDir
+from service.commands import output
+from service.commands.data import DEFAULT_DATA, DataDir
+from service.commands.output import AsJson, Quiet, show_json, show_table
+from service.commands.watching import watched
 from service.settings import SHIPPED_BUNDLE
 
-WIDE = 220  # columns where there is no terminal to ask
+EPILOG = """Examples:
+
+promise report beauty.npz --markdown RESULTS.md   (kept by `promise evaluate --save`)
+
+promise report scaling --plots figures
+
+promise report strategies"""
 
 
 class OrFile(typer.core.TyperGroup):
@@ -24,7 +30,7 @@ class OrFile(typer.core.TyperGroup):
         return super().resolve_command(ctx, args)
 
 
-app = typer.Typer(no_args_is_help=True, cls=OrFile, help="Tables and plots of what was measured.")
+app = typer.Typer(no_args_is_help=True, cls=OrFile, help="Tables and plots of what was measured.", epilog=EPILOG)
 
 Markdown = Annotated[Path | None, typer.Option(help="Write the tables into this file's section.")]
 
@@ -33,7 +39,7 @@ Markdown = Annotated[Path | None, typer.Option(help="Write the tables into this 
 def results(
     saved: Annotated[Path, typer.Argument(help="Results kept by `promise evaluate --save`.")],
     markdown: Markdown = None,
-    section: Annotated[str, typer.Option(help="Name of the section: <!-- begin: name --> … <!-- end: name -->.")] = "",
+    section: Annotated[str, typer.Option(help="Name of the section: <!-- begin: name --> to <!-- end: name -->.")] = "",
     plot: Annotated[Path | None, typer.Option(help="Draw quality against K+ (.svg or .png).")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -48,18 +54,17 @@ def results(
     if plot:
         pages.plot(found, plot)
     if as_json:
-        typer.echo(json.dumps(tables.summarise(found, reference=found[0].method)))
+        show_json(tables.summarise(found, reference=found[0].method))
         return
-    console = _console()
-    console.print(tables.table(found, reference=found[0].method))
-    for head, cells in (tables.depth_rows(found), tables.error_rows(found)):
-        console.print(tables.to_rich(head, cells))
+    show_table(*tables.rows(found, reference=found[0].method))
+    show_table(*tables.depth_rows(found), keys=2)
+    show_table(*tables.error_rows(found))
 
 
 @app.command()
 def scaling(
     run: Annotated[Path, typer.Option(help="Folder of the study: sizes trained, results kept.")] = Path("runs/scaling"),
-    bundle: Annotated[Path, typer.Option(help="The middle size: the shipped bundle.")] = SHIPPED_BUNDLE,
+    bundle: Annotated[Path, typer.Option(help="The middle size.", show_default="the shipped one")] = SHIPPED_BUNDLE,
     sports: Annotated[Path, typer.Option(help="Bundle of Sports.")] = Path("runs/scaling/sports/bundle-B-inner"),
     world: Annotated[Path, typer.Option(help="Bundle of a world.")] = Path("runs/world-1m-b/bundle"),
     data_dir: DataDir = DEFAULT_DATA,
@@ -73,6 +78,7 @@ def scaling(
     markdown: Markdown = None,
     section: Annotated[str, typer.Option(help="Name of the section.")] = "scaling",
     plots: Annotated[Path | None, typer.Option(help="Folder for the charts.")] = None,
+    quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Quality against inference FLOP: widths, depths, sizes, a large catalogue. What was measured is kept."""
@@ -81,19 +87,20 @@ def scaling(
     from models.training import use_threads
 
     use_threads(1)
-    log = _say(time.monotonic())
-    if train:
-        study.train(run, bundle, data_dir, log)
-    wanted = study.subjects(run, bundle, sports, world)
-    samples = {study.WORLD: Sample(few, few, timed)}
-    found = study.study(
-        study.chosen(wanted, _names(only), _names(groups)),
-        run,
-        study.Datasets(data_dir, log).of,
-        lambda name: samples.get(name, Sample(users, more, timed)),
-        log,
-    )
-    _show(pages, found, _Wanted(markdown, section, plots, as_json), log)
+    with watched(quiet, resumes=True) as watch:
+        if train:
+            study.train(run, bundle, data_dir, watch.say)
+        wanted = study.subjects(run, bundle, sports, world)
+        samples = {study.WORLD: Sample(few, few, timed)}
+        found = study.study(
+            study.chosen(wanted, _names(only), _names(groups)),
+            run,
+            study.Datasets(data_dir, watch.say).of,
+            lambda name: samples.get(name, Sample(users, more, timed)),
+            watch.say,
+        )
+        _draw(pages, found, _Wanted(markdown, section, plots), watch.say)
+    _show(pages, found, as_json)
 
 
 @app.command()
@@ -103,10 +110,12 @@ def strategies(
         Path("runs/best/beauty-0/bundle-A-inner")
     ),
     bundle: Annotated[Path, typer.Option(help="Bundle of setting B.")] = Path("runs/best/beauty-0/bundle-B-inner"),
-    seeds: Annotated[str, typer.Option(help="Its further seeds, comma separated.")] = (
-        "runs/best/beauty-1/bundle-B-inner,runs/best/beauty-2/bundle-B-inner"
-    ),
-    router: Annotated[Path, typer.Option(help="Bundle whose walk routes requests.")] = SHIPPED_BUNDLE,
+    seeds: Annotated[
+        str, typer.Option(help="Its further seeds, comma separated.", show_default="its two neighbours")
+    ] = ("runs/best/beauty-1/bundle-B-inner,runs/best/beauty-2/bundle-B-inner"),
+    router: Annotated[
+        Path, typer.Option(help="Bundle whose walk routes requests.", show_default="the shipped one")
+    ] = SHIPPED_BUNDLE,
     data_dir: DataDir = DEFAULT_DATA,
     only: Annotated[str, typer.Option(help="Strategies, comma separated; guided search is always there.")] = "",
     users: Annotated[int, typer.Option(help="Test users that judge, a seeded sample; 0 = all.")] = 4000,
@@ -115,6 +124,7 @@ def strategies(
     markdown: Markdown = None,
     section: Annotated[str, typer.Option(help="Name of the section.")] = "strategies",
     plots: Annotated[Path | None, typer.Option(help="Folder for the charts.")] = None,
+    quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Every strategy against guided search at equal FLOP and equal time. What was measured is kept."""
@@ -124,49 +134,44 @@ def strategies(
     from models.training import use_threads
 
     use_threads(1)
-    log = _say(time.monotonic())
     others = [Path(name) for name in _names(seeds)]
     wanted = shelf.subjects(first, bundle, others, router, shelf.Sample(users, choosing, timed), _names(only))
-    found = shelf.report(*wanted, Datasets(data_dir, log).of, run, log)
-    _show(pages, found, _Wanted(markdown, section, plots, as_json), log)
+    with watched(quiet, resumes=True) as watch:
+        found = shelf.report(*wanted, Datasets(data_dir, watch.say).of, run, watch.say)
+        _draw(pages, found, _Wanted(markdown, section, plots), watch.say)
+    _show(pages, found, as_json)
 
 
 class _Wanted(NamedTuple):
-    """What becomes of a study: a section of a file, charts in a folder, JSON in a table's place."""
+    """What a study leaves behind: a section of a file, charts in a folder."""
 
     markdown: Path | None
     section: str
     plots: Path | None
-    as_json: bool
 
 
-def _show(pages: Any, found: Any, wanted: _Wanted, log: Any) -> None:
-    """A study of the module `pages`, which makes its page, plots, JSON, tables and sentences."""
-    from models.report import to_rich, write_section
+def _draw(pages: Any, found: Any, wanted: _Wanted, log: Callable[[str], None]) -> None:
+    """The page and plots of a study, made by its module `pages`."""
+    from models.report import write_section
 
     if wanted.markdown:
         write_section(wanted.markdown, wanted.section, pages.page(found))
     for file in pages.plots(found, wanted.plots) if wanted.plots else ():
         log(f"{file} drawn")
-    if wanted.as_json:
-        typer.echo(json.dumps(pages.as_json(found)))
+
+
+def _show(pages: Any, found: Any, as_json: bool) -> None:
+    """The JSON, or the tables and sentences, of a study; made by its module `pages`."""
+    if as_json:
+        show_json(pages.as_json(found))
         return
-    console = _console()
+    console = output.results()
     for title, (head, cells) in pages.blocks(found):
         if cells:
-            console.print(to_rich(head, cells, title=title))
+            show_table(head, cells, title)
     for line in [*found.missing, *pages.sentences(found)]:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _names(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def _console() -> Console:
-    return Console(width=WIDE) if not sys.stdout.isatty() else Console()
-
-
-def _say(start: float) -> Any:
-    console = Console(stderr=True, highlight=False, width=200)
-    return lambda line: console.print(f"[{(time.monotonic() - start) / 60:5.1f} min] {line}", markup=False)

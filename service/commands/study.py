@@ -1,26 +1,29 @@
 """promise study: ideas compared with each other, most of them an arm each, on validation users."""
 
-import json
-import sys
-import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
-from rich.console import Console
 
-from service.commands.data import DEFAULT_DATA, AsJson, DataDir
+from service.commands.data import DEFAULT_DATA, DataDir
+from service.commands.output import AsJson, Quiet, show_json, show_table
+from service.commands.watching import Watch, watched
 
 if TYPE_CHECKING:
     from models.dataset import Dataset
+    from models.study.arms import Arm
+
+EPILOG = """Examples:
+
+promise study prm --users 6000
+
+promise study labels --arms prefix,progress"""
 
 app = typer.Typer()
 
-WIDE = 240  # columns where there is no terminal to ask
 
-
-@app.command()
+@app.command(epilog=EPILOG)
 def study(
     name: Annotated[str, typer.Argument(help="Which study: prm, tokens, labels, cold or votes.")],
     dataset: Annotated[str, typer.Option(help="Dataset the arms are trained on.")] = "beauty",
@@ -36,57 +39,69 @@ def study(
     threads: Annotated[int, typer.Option(help="CPU threads; 0 = all.")] = 1,
     markdown: Annotated[Path | None, typer.Option(help="Write the table into this file's section.")] = None,
     section: Annotated[str, typer.Option(help="Name of the section; default: study-<name>.")] = "",
+    quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train, judge and compare the arms of a study in setting A; a second call goes on where the first was cut."""
+    """Compare ideas about training with each other, an arm each.
+
+    Every arm is trained, judged on validation users in setting A, and kept; a second call goes on where one was cut.
+    """
     from models import report
-    from models import study as studies
     from models.data import load
     from models.study.known import COLD, VOTES, arms_of
     from models.training import use_threads
 
     use_threads(threads)
-    section = section or f"study-{name}"
-    if name == COLD:
-        _cold(load(dataset, data_dir), out, markdown, section)
-        return
-    if name == VOTES:
-        _votes(load(dataset, data_dir), trained, out, users, markdown, section)
-        return
-    wanted, only = arms_of(name), [part.strip() for part in arms.split(",") if part.strip()]
-    found = studies.study(name, wanted, load(dataset, data_dir), out, _say(), users=users, only=only)
-    head, cells = studies.rows(found)
+    only = [part.strip() for part in arms.split(",") if part.strip()]
+    wanted = arms_of(name) if name not in (COLD, VOTES) else []
+    data = load(dataset, data_dir)
+    with watched(quiet, resumes=True) as watch:
+        if name == COLD:
+            found = _cold(data, out, watch)
+        elif name == VOTES:
+            found = _votes(data, trained, out, users, watch)
+        else:
+            found = _arms(name, wanted, only, data, out, users, watch)
     if markdown:
-        report.write_section(markdown, section, studies.page(found))
+        report.write_section(markdown, section or f"study-{name}", found.page)
     if as_json:
-        typer.echo(json.dumps([dict(zip(head, line, strict=True)) for line in cells]))
-        return
-    console = Console(width=WIDE) if not sys.stdout.isatty() else Console()
-    console.print(report.to_rich(head, cells))
+        show_json(found.rows() if found.cells else {"study": name, "markdown": found.page})
+    elif found.cells:
+        show_table(found.head, found.cells)
+    else:
+        typer.echo(found.page)
 
 
-def _cold(dataset: "Dataset", out: Path, markdown: Path | None, section: str) -> None:
+class _Found(NamedTuple):
+    """A study as a page, and as one table where it has arms."""
+
+    page: str
+    head: Sequence[str] = ()
+    cells: Sequence[Sequence[str]] = ()
+
+    def rows(self) -> list[dict[str, str]]:
+        return [dict(zip(self.head, line, strict=True)) for line in self.cells]
+
+
+def _arms(
+    name: str, arms: "list[Arm]", only: list[str], dataset: "Dataset", out: Path, users: int, watch: Watch
+) -> _Found:
+    """A study with arms, each trained and judged."""
+    from models import study as studies
+
+    found = studies.study(name, arms, dataset, out, watch.say, users=users, only=only, advance=watch.at)
+    return _Found(studies.page(found), *studies.rows(found))
+
+
+def _cold(dataset: "Dataset", out: Path, watch: Watch) -> _Found:
     """The study of cold items, which has ways of looking instead of arms."""
-    from models import report
     from models.study import cold
 
-    page = cold.page(cold.run(dataset, out, _say()))
-    if markdown:
-        report.write_section(markdown, section, page)
-    typer.echo(page)
+    return _Found(cold.page(cold.run(dataset, out, watch.say)))
 
 
-def _votes(dataset: "Dataset", trained: Path, out: Path, users: int, markdown: Path | None, section: str) -> None:
+def _votes(dataset: "Dataset", trained: Path, out: Path, users: int, watch: Watch) -> _Found:
     """The study of votes, which looks at one finished network."""
-    from models import report
     from models.votes import study, tables
 
-    page = tables.page(study.run(dataset, trained, out / study.NAME / trained.name, _say(), users))
-    if markdown:
-        report.write_section(markdown, section, page)
-    typer.echo(page)
-
-
-def _say() -> Callable[[str], None]:
-    console, start = Console(stderr=True, highlight=False, width=200), time.monotonic()
-    return lambda line: console.print(f"[{(time.monotonic() - start) / 60:5.1f} min] {line}", markup=False)
+    return _Found(tables.page(study.run(dataset, trained, out / study.NAME / trained.name, watch.say, users)))

@@ -1,20 +1,35 @@
-"""promise tokenize, train, export, evaluate, audit: the offline half, from a dataset to figures."""
+"""promise train and tokenize: from a dataset to a bundle, and to the semantic IDs it would have."""
 
-import json
-import sys
-import time
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
-from service.commands.data import DEFAULT_DATA, AsJson, DataDir, KCore, Source, show
+from service.commands.bundle import titled
+from service.commands.data import DEFAULT_COLUMNS, DEFAULT_DATA, DataDir, Headers, KCore, Source, headers
+from service.commands.origin import Origin, note
+from service.commands.output import AsJson, Quiet, program, show_facts, show_json
+from service.commands.watching import Watch, watched
 
 if TYPE_CHECKING:
+    from models.dataset import Dataset
     from models.recipe import Recipe
+    from models.text import TextEncoder
+
+SETTINGS = (
+    "Setting A learns without the last two items of every user and chooses; setting B learns without the last one, is "
+    "judged on it and ships. 'inner' and 'cross' are forms of the PRM."
+)
+FEW_USERS = 100
+EPILOG = """Examples:
+
+promise train beauty --recipe best
+
+promise train shop.csv --columns customer,sku,bought_at --k-core 5 --out runs/shop
+
+promise train shop.csv --recipe smoke   (seconds: does it run at all?)"""
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -26,34 +41,55 @@ class Ties(StrEnum):
     SHUFFLED = "shuffled"
 
 
-Forms = Annotated[str, typer.Option(help="PRM forms to train, comma separated: inner, cross; the first one ships.")]
-RecipeName = Annotated[str, typer.Option(help="Name of the recipe (models/recipe.py).")]
-Threads = Annotated[int, typer.Option(help="CPU threads; 0 = all.")]
-Depth = Annotated[int, typer.Option(help="Codes an item; 0 = the recipe's.")]
-Codebook = Annotated[int, typer.Option(help="Codes a depth can choose from; 0 = the recipe's.")]
-Sids = Annotated[str, typer.Option(help="Semantic IDs from: auto, text, collaborative or joined vectors.")]
-Epochs = Annotated[int, typer.Option(help="Epochs at most; 0 = the recipe's.")]
-Out = Annotated[Path | None, typer.Option(help="Run folder; default runs/<dataset>.")]
-Seed = Annotated[int, typer.Option(help="Seed of the training; rows are numbered by seed 0.")]
-Order = Annotated[Ties, typer.Option(help="Items of one day as the file lists them, or shuffled with the seed.")]
+MODEL, RUN, DATA = "Model", "Run", "Data"
+Forms = Annotated[
+    str, typer.Option(help="PRM forms, comma separated: inner, cross; the first ships.", rich_help_panel=MODEL)
+]
+RecipeName = Annotated[str, typer.Option(help="default, best, study or smoke.", rich_help_panel=MODEL)]
+Threads = Annotated[int, typer.Option(min=0, help="CPU threads; 0 = all.", rich_help_panel=RUN)]
+Depth = Annotated[int, typer.Option(help="Codes an item; 0 = the recipe's.", rich_help_panel=MODEL)]
+Codebook = Annotated[int, typer.Option(help="Codes a depth has; 0 = by the number of items.", rich_help_panel=MODEL)]
+Sids = Annotated[
+    str, typer.Option(help="Semantic IDs from auto, text, collaborative or joined vectors.", rich_help_panel=MODEL)
+]
+Epochs = Annotated[int, typer.Option(min=0, help="Epochs at most; 0 = the recipe's.", rich_help_panel=MODEL)]
+Out = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the run.", show_default="runs/<name of the data>", rich_help_panel=RUN),
+]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of the training.", rich_help_panel=RUN)]
+Order = Annotated[
+    Ties, typer.Option(help="Items of one day as the file lists them, or shuffled.", rich_help_panel=DATA)
+]
+EncodeText = Annotated[
+    bool, typer.Option("--encode-text", help="Embed item texts with MiniLM (extra 'text').", rich_help_panel=DATA)
+]
+Baseline = Annotated[
+    bool, typer.Option("--baseline", help="Train SASRec, the baseline, instead.", rich_help_panel=MODEL)
+]
+Titles = Annotated[
+    bool, typer.Option("--titles", help="Put the item table's titles into the bundle.", rich_help_panel=DATA)
+]
+Version = Annotated[str, typer.Option(help="Version written in the manifest.", rich_help_panel=RUN)]
 
 
 @app.command()
 def tokenize(
     source: Source,
     data_dir: DataDir = DEFAULT_DATA,
+    columns: Headers = DEFAULT_COLUMNS,
     k_core: KCore = 0,
     depth: Depth = 0,
     codebook: Codebook = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Report the semantic IDs that each source of vectors gives in setting A."""
+    """Compare the semantic IDs that each source of vectors gives."""
     from models.data import load
     from models.recipe import tokenizer
     from models.tokenizer import item_vectors
     from models.tokenizer import tokenize as residual
 
-    dataset = load(source, data_dir, k_core=k_core)
+    dataset = load(source, data_dir, k_core=k_core, columns=headers(columns))
     items, train = dataset.items, dataset.split("A").train
     facts: dict[str, Any] = {}
     for kind in ("collaborative", "text", "joined") if items.text is not None else ("collaborative",):
@@ -61,145 +97,109 @@ def tokenize(
         vectors = item_vectors(recipe, train, len(items.ids), items.text, 0)
         report = residual(vectors, recipe.depth, recipe.codebook, 0).report()
         facts |= {f"{kind} {name}": value for name, value in report.items()}
-    show(facts, dataset.name, as_json)
+    if as_json:
+        show_json(facts)
+        return
+    show_facts(facts, dataset.name)
 
 
-@app.command()
+@app.command(epilog=EPILOG)
 def train(
     source: Source,
     data_dir: DataDir = DEFAULT_DATA,
-    out: Out = None,
+    columns: Headers = DEFAULT_COLUMNS,
+    k_core: KCore = 0,
+    ties: Order = Ties.FILE,
+    encode_text: EncodeText = False,
     recipe: RecipeName = "default",
     prm: Forms = "inner",
-    k_core: KCore = 0,
     sids: Sids = "auto",
     depth: Depth = 0,
     codebook: Codebook = 0,
     epochs: Epochs = 0,
+    baseline: Baseline = False,
+    titles: Titles = False,
+    out: Out = None,
     seed: Seed = 0,
-    ties: Order = Ties.FILE,
     threads: Threads = 0,
-    encode_text: Annotated[
-        bool, typer.Option(help="Embed item texts with MiniLM where the data has no embeddings.")
-    ] = False,
-    baseline: Annotated[bool, typer.Option(help="Train SASRec, the baseline, instead.")] = False,
-    version: Annotated[str, typer.Option(help="Version written in the manifest.")] = "1.0.0",
+    version: Version = "1.0.0",
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Raw data → served bundle in one command; a second call resumes where the first was cut."""
+    """Train a dataset into a bundle; a second call goes on where one was cut."""
     from models import pipeline
     from models.data import load, shuffle_same_day
     from models.recipe import tokenizer
-    from models.text import cached_encoder, minilm_encoder
+    from models.tokenizer import fitting_codebook
     from models.training import use_threads
 
+    names, chosen = headers(columns), _recipe(recipe, prm, epochs, seed)
+    chosen = replace(chosen, tokenizer=tokenizer(sids, depth, codebook, chosen.tokenizer))
+    table = _items(source, data_dir) if titles else None
     use_threads(threads)
-    encoder = cached_encoder(minilm_encoder(), Path(".cache")) if encode_text else None
-    dataset = load(source, data_dir, k_core=k_core, text_encoder=encoder)
+    dataset = load(source, data_dir, k_core=k_core, columns=names, text_encoder=_encoder() if encode_text else None)
     folder = out or Path("runs") / dataset.name
     if ties is Ties.SHUFFLED:
         dataset = shuffle_same_day(dataset, seed)
         folder = out or Path("runs") / f"{dataset.name}-shuffled-{seed}"
-    chosen = _recipe(recipe, prm, epochs, seed)
-    chosen = replace(chosen, tokenizer=tokenizer(sids, depth, codebook, chosen.tokenizer))
-    run = pipeline.Run(dataset, chosen, folder, version, _say(time.monotonic()))
-    if baseline:
-        pipeline.build_baseline(run)
-        typer.echo(f"Baseline trained under {folder}.")
+    if not codebook:
+        chosen = chosen.with_tokenizer(codebook=fitting_codebook(len(dataset.items.ids), chosen.tokenizer.codebook))
+    note(folder, Origin(source, str(data_dir), columns, k_core))
+    with watched(quiet, resumes=True) as watch:
+        _introduced(dataset, chosen, watch)
+        run = pipeline.Run(dataset, chosen, folder, version, watch.say, watch.at)
+        bundle = None
+        if baseline:
+            pipeline.build_baseline(run)
+        else:
+            bundle = pipeline.build(run)
+        if bundle and table:
+            watch.say(titled(bundle, table, names.item))
+    _done(folder, bundle, as_json)
+
+
+def _items(source: str, data_dir: Path) -> Path:
+    """The item table beside the interactions, for its titles."""
+    from models.sources import find
+
+    table = find(source, data_dir).items
+    if table is None:
+        raise typer.BadParameter(
+            f"{source} has no item table beside it; `promise bundle titles BUNDLE ITEMS` takes one from anywhere",
+            param_hint="'--titles'",
+        )
+    return table
+
+
+def _introduced(dataset: "Dataset", recipe: "Recipe", watch: Watch) -> None:
+    """What is trained on what, and the words of the lines to come."""
+    items, users, shape = len(dataset.items.ids), len(dataset.split("B").evaluated), recipe.tokenizer
+    watch.say(f"{dataset.name}: {items:,} items, {users:,} users to judge by; {shape.depth} codes of {shape.codebook}")
+    watch.say(SETTINGS)
+    if users < FEW_USERS:
+        watch.say(f"Users with 3 items or more: {users:,}, too few for the figures below to mean much")
+
+
+def _done(folder: Path, bundle: Path | None, as_json: bool) -> None:
+    """What is there now, and what to type next. `bundle`: None for a baseline."""
+    if bundle is None:
+        show_json({"run": str(folder)}) if as_json else typer.echo(f"Baseline trained under {folder}.")
         return
-    bundle = pipeline.build(run)
-    typer.echo(f"Bundle ready: PROMISE_BUNDLE={bundle} promise serve")
+    from service.engine.bundle import read_manifest
 
-
-@app.command()
-def evaluate(
-    bundle: Annotated[
-        list[Path], typer.Argument(help="Bundles of one setting; the first one's methods are shown in full.")
-    ],
-    dataset: Annotated[str, typer.Option(help="Dataset the bundles were trained on; default: the manifest's.")] = "",
-    data_dir: DataDir = DEFAULT_DATA,
-    run: Annotated[Path | None, typer.Option(help="Run folder whose SASRec baseline is judged beside.")] = None,
-    users: Annotated[int, typer.Option(help="Judge a seeded sample of this many users; 0 = all.")] = 0,
-    methods: Annotated[str, typer.Option(help="Methods, comma separated, as in the table; default: all.")] = "",
-    k_core: KCore = 0,
-    threads: Threads = 1,
-    save: Annotated[Path | None, typer.Option(help="Keep per-user results (.npz) for `promise report`.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Test users, full ranking, leave-one-out: plain beam, guided at every K+, exact scan, baselines."""
-    from models import judging, results
-    from models.training import use_threads
-
-    use_threads(threads)
-    only = [name.strip() for name in methods.split(",") if name.strip()]
-    say = _say(time.monotonic())
-    found = judging.judge(
-        bundle, dataset, data_dir, run, users=users, only=only, k_core=k_core, threads=threads, log=say
-    )
-    if save:
-        results.save(found, save)
-    _tables(found, as_json)
-
-
-@app.command()
-def export(
-    run: Annotated[Path, typer.Argument(help="Run folder made by `promise train`.")],
-    out: Annotated[Path, typer.Argument(help="Folder the bundle is copied to.")],
-    setting: Annotated[str, typer.Option(help="A or B.")] = "B",
-    form: Annotated[str, typer.Option(help="PRM form: inner or cross.")] = "inner",
-    int8: Annotated[
-        bool, typer.Option("--int8", help="Products in 8-bit integers, for serving on CPUs; inner form only.")
-    ] = False,
-    data_dir: DataDir = DEFAULT_DATA,
-) -> None:
-    """Take a bundle out of a run, verified, to where it is served from."""
-    import shutil
-
-    from service.engine.bundle import load
-
-    found = load(run / f"bundle-{setting}-{form}")
-    if int8:
-        from models.integers import IntegerError, export_int8
-        from models.judging import data_of
-
-        if form != "inner":
-            raise IntegerError("only bundles of the inner form can be had in integers")
-        written = export_int8(run, setting, data_of(found.manifest, "", data_dir), out)
-        typer.echo(f"{out}: {written.tag}, " + ", ".join(f"{k} {v:.2g}" for k, v in written.metrics.items()))
-        return
-    staging = out.with_name(out.name + ".partial")
-    shutil.rmtree(staging, ignore_errors=True)
-    shutil.copytree(found.path, staging)
-    shutil.rmtree(out, ignore_errors=True)
-    staging.rename(out)
-    typer.echo(f"{out}: {found.manifest.tag}, setting {found.manifest.setting}, {found.manifest.items:,} items.")
-
-
-@app.command()
-def audit(
-    bundle: Annotated[Path, typer.Argument(help="Folder of the bundle.")],
-    dataset: Annotated[str, typer.Option(help="Dataset it was trained on; default: the manifest's.")] = "",
-    data_dir: DataDir = DEFAULT_DATA,
-) -> None:
-    """Prove from the data that the bundle was trained without the items held out in its setting."""
-    from models.judging import audit, data_of
-    from service.engine.bundle import load as open_bundle
-
-    found = open_bundle(bundle)
-    catalogue, manifest = found.catalogue, found.manifest
-    audit(manifest, catalogue.ids, catalogue.popularity, data_of(manifest, dataset, data_dir))
-    typer.echo(f"{bundle}: trained on exactly the sequences of setting {manifest.setting}, and no others.")
-
-
-def _tables(found: list[Any], as_json: bool) -> None:
-    from models import report as tables
-
+    manifest = read_manifest(bundle)
     if as_json:
-        typer.echo(json.dumps(tables.summarise(found, reference=found[0].method)))
+        show_json({"run": str(folder), "bundle": str(bundle), "model": manifest.tag, "metrics": manifest.metrics})
         return
-    console = Console(width=200) if not sys.stdout.isatty() else Console()
-    console.print(tables.table(found, reference=found[0].method))
-    for head, cells in (tables.depth_rows(found), tables.error_rows(found)):
-        console.print(tables.to_rich(head, cells))
+    show_facts({"model": manifest.tag, "items": manifest.items, **manifest.metrics}, f"Bundle ready: {bundle}")
+    typer.echo(f"Serve it:  {program()} serve --bundle {bundle}")
+    typer.echo(f"Judge it:  {program()} evaluate {bundle}")
+
+
+def _encoder() -> "TextEncoder":
+    from models.text import cached_encoder, minilm_encoder
+
+    return cached_encoder(minilm_encoder(), Path(".cache"))
 
 
 def _recipe(name: str, prm: str, epochs: int, seed: int) -> "Recipe":
@@ -207,8 +207,3 @@ def _recipe(name: str, prm: str, epochs: int, seed: int) -> "Recipe":
 
     recipe = named(name).with_network(prm=forms(prm))
     return recipe.with_training(seed=seed, **({"epochs": epochs} if epochs else {}))
-
-
-def _say(start: float) -> Any:
-    console = Console(stderr=True, highlight=False, width=200)
-    return lambda line: console.print(f"[{(time.monotonic() - start) / 60:5.1f} min] {line}", markup=False)

@@ -15,7 +15,7 @@ from models.baseline import load_sasrec
 from models.data import DataError, load, shuffle_same_day
 from models.manifest import Manifest
 from models.pipeline import Run
-from service.commands import training
+from service import cli
 
 SEED = 3
 
@@ -66,7 +66,7 @@ def test_the_audit_refuses_the_order_of_the_file_and_another_shuffle(csv: Path, 
     for other in (load(str(csv)), shuffle_same_day(load(str(csv)), SEED + 1)):
         with pytest.raises(DataError, match="other data"):
             judging.audit(manifest, run.dataset.items.ids, counts, other)
-    done = CliRunner().invoke(training.app, ["audit", str(run.bundle("B", "inner")), "--dataset", str(csv)])
+    done = CliRunner().invoke(cli.app, ["audit", str(run.bundle("B", "inner")), "--dataset", str(csv)])
     assert done.exit_code == 0, done.output
     assert "no others" in done.output
 
@@ -129,19 +129,22 @@ def test_a_baseline_without_a_note_is_not_set_beside_shuffled_days(run: Run, man
         note.write_text(before, "utf-8")
 
 
-def test_training_on_shuffled_days_is_one_option(csv: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_on_shuffled_days_is_one_option(
+    csv: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The command hands the pipeline the data shuffled with its seed, and a folder of its own."""
     runs: list[Run] = []
 
     def build(made: Run) -> Path:
         runs.append(made)
-        return made.folder
+        return run.bundle("B", "inner")
 
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(pipeline, "build", build)
     for arguments in ([], ["--ties", "shuffled"], ["--ties", "shuffled", "--out", "mine"]):
-        done = CliRunner().invoke(training.app, ["train", str(csv), "--seed", str(SEED), *arguments])
+        done = CliRunner().invoke(cli.app, ["train", str(csv), "--seed", str(SEED), *arguments])
         assert done.exit_code == 0, done.output
     assert [made.dataset.shuffled for made in runs] == [None, SEED, SEED]
     assert runs[1].dataset.digest == run.dataset.digest
     assert [str(made.folder) for made in runs] == ["runs/days", f"runs/days-shuffled-{SEED}", "mine"]
-    assert CliRunner().invoke(training.app, ["train", str(csv), "--ties", "by name"]).exit_code == 2
+    assert CliRunner().invoke(cli.app, ["train", str(csv), "--ties", "by name"]).exit_code == 2

@@ -62,10 +62,20 @@ def test_a_damaged_bundle_is_one_sentence_that_names_the_file(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: Path
 ) -> None:
     (folder / "catalogue.npz").write_bytes(b"not what was hashed")
-    assert run(monkeypatch, "bundle", "verify", str(folder)) == 2
+    assert run(monkeypatch, "bundle", "verify", str(folder)) == 1, "the check was made, and this is its answer"
     sentence = capsys.readouterr().err
     assert str(folder / "catalogue.npz") in sentence
     assert sentence.count("\n") == 1
+    assert run(monkeypatch, "bundle", "verify", str(folder), "--json") == 1
+    assert str(folder / "catalogue.npz") in json.loads(capsys.readouterr().out)["detail"]
+
+
+def test_a_missing_bundle_cannot_be_checked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for command in ("verify", "describe"):
+        assert run(monkeypatch, "bundle", command, str(tmp_path / "gone")) == 2
+        assert "gone: no such folder" in capsys.readouterr().err
 
 
 def test_a_missing_extra_is_one_sentence(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -75,8 +85,44 @@ def test_a_missing_extra_is_one_sentence(monkeypatch: pytest.MonkeyPatch, capsys
         monkeypatch.delitem(sys.modules, module, raising=False)
     assert run(monkeypatch, "bundle", "verify") == 2
     sentence = capsys.readouterr().err
-    assert "needs onnxruntime" in sentence
+    assert "promise bundle needs the package onnxruntime" in sentence
     assert sentence.count("\n") == 1
+
+
+def test_a_missing_extra_is_the_one_that_brings_the_package(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "few.csv").write_text("user_id,item_id,timestamp\nu,a,1\n")
+    monkeypatch.setitem(sys.modules, "torch", None)
+    for name in [name for name in sys.modules if name.startswith("models.")]:
+        monkeypatch.delitem(sys.modules, name)
+    assert run(monkeypatch, "train", str(tmp_path / "few.csv")) == 2
+    told = capsys.readouterr()
+    assert told.err.startswith("promise train needs the package torch, which the extra 'train' installs: ")
+    assert "install -e '" in told.err
+    assert "[train]'." in told.err
+    assert told.out == ""
+
+
+def test_ctrl_c_is_one_line_and_its_own_exit_code(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(**_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("service.__main__.run", interrupted)
+    assert run(monkeypatch, "serve") == 130
+    assert capsys.readouterr().err == "Interrupted.\n"
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [(["trian"], "train"), (["train", "x", "--eopchs", "3"], "--epochs"), (["bnudle"], "bundle")]
+)
+def test_a_near_miss_is_told_what_was_meant(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], typed: list[str], meant: str
+) -> None:
+    assert run(monkeypatch, *typed) == 2
+    assert meant in capsys.readouterr().err
 
 
 def test_a_wrong_option_is_a_sentence_too(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

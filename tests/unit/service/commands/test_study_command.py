@@ -45,7 +45,7 @@ def test_a_study_ends_with_its_table_and_page(data: Path, tmp_path: Path) -> Non
     page.write_text("before\n<!-- begin: study-prm -->\n<!-- end: study-prm -->\nafter\n")
     options = ["prm", "--dataset", str(data), "--out", str(tmp_path / "runs"), "--users", "0"]
     done = CliRunner().invoke(app, [*options, "--markdown", str(page), "--json"], catch_exceptions=False)
-    cells: list[dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])
+    cells: list[dict[str, Any]] = json.loads(done.stdout)
     assert [line["arm"] for line in cells] == ["base", "noisy"]
     assert f"{USERS} validation users" in page.read_text()
     assert "| noisy |" in page.read_text()
