@@ -18,6 +18,8 @@ NEEDS ?= redis-server=redis-server
 WANTED ?= promtool=prometheus chromium=chromium
 IMAGE_NEEDS ?= buildah=buildah debootstrap=debootstrap
 export DATA_DIR
+# onnxruntime reports use to its maker by default; service.settings says no for the service, this for everything else
+export ORT_DISABLE_TELEMETRY ?= 1
 
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check --no-input
