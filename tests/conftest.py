@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--pictures", metavar="FOLDER", help="keep the screenshots that tests/e2e makes in this folder")
+
+
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """The folder with the real data; a test that asks for it is skipped where there is none."""

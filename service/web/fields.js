@@ -2,7 +2,11 @@
 
 import { $, h } from "./dom.js";
 
-/** @param {import("./items.js").Items} items @param {string[][]} samples made histories @param {(patch: object) => void} write */
+/**
+ * @param {import("./items.js").Items} items
+ * @param {string[][]} samples made histories
+ * @param {(patch: object) => void} write
+ */
 export function fields(items, samples, write) {
   const k = /** @type {HTMLInputElement} */ ($("k"));
   const category = /** @type {HTMLInputElement} */ ($("category"));

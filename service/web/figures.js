@@ -34,7 +34,11 @@ export function computed(answer) {
   return { expanded: sum("expanded"), kept: sum("kept"), rescued: sum("rescued") };
 }
 
-/** @param {{answer: any, ms: number} | null} asked @param {any} opened the explained answer @param {import("./session.js").Session} session */
+/**
+ * @param {{answer: any, ms: number} | null} asked
+ * @param {any} opened the explained answer
+ * @param {import("./session.js").Session} session
+ */
 export function drawFigures(asked, opened, session) {
   $("figures").replaceChildren(time(asked), compute(asked?.answer, opened), tier(asked?.answer), sessionTile(session));
 }
@@ -53,7 +57,7 @@ const line = (text, title) => h("p", { class: "muted line", title: title ?? text
 function time(asked) {
   const times = asked?.answer.timings_ms;
   const title =
-    "Measured around the plain call. The search tree comes from a second, explained call, which takes several times longer.";
+    "The plain call alone. The search tree comes from a second, explained call, which takes several times longer.";
   return tile(
     "tile-time",
     "This call",

@@ -27,7 +27,11 @@ export const leaf = (category) => (category ?? "").split(" > ").at(-1) ?? "";
 /** "1 item", "2 items". @param {number} n @param {string} one */
 export const plural = (n, one) => `${count(n)} ${one}${n === 1 ? "" : "s"}`;
 
-/** The value below which a share of the sorted values lies, by nearest rank. @param {number[]} values @param {number} share */
+/**
+ * The value below which a share of the sorted values lies, by nearest rank.
+ * @param {number[]} values
+ * @param {number} share
+ */
 export function quantile(values, share) {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? null;

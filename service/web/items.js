@@ -5,7 +5,15 @@ import { leaf, path } from "./format.js";
 
 const AT_ONCE = 100; // per call; the service takes 200, an address much longer than this is cut by some proxies
 
-/** @typedef {{item_id: string, title: string | null, category: string | null, brand: string | null, sid: number[], popularity: number}} Shown */
+/**
+ * @typedef {object} Shown
+ * @property {string} item_id
+ * @property {string | null} title
+ * @property {string | null} category
+ * @property {string | null} brand
+ * @property {number[]} sid
+ * @property {number} popularity
+ */
 /** @typedef {{sid: number[], items: number, categories: {name: string, share: number}[], examples: Shown[]}} Prefix */
 
 export class Items {
@@ -17,7 +25,12 @@ export class Items {
     for (const item of items) this.#shown.set(item.item_id, item);
   }
 
-  /** Ask for what is not known yet. @param {string[]} ids @param {AbortSignal} [signal] @param {string | null} [bundle] */
+  /**
+   * Ask for what is not known yet.
+   * @param {string[]} ids
+   * @param {AbortSignal} [signal]
+   * @param {string | null} [bundle]
+   */
   async learn(ids, signal, bundle = null) {
     await inParts(
       [...new Set(ids)].filter((id) => !this.#shown.has(id)),

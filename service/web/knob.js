@@ -17,7 +17,8 @@ export function widths(tier) {
 }
 
 /**
- * @param {{tiers: Tier[], walk: string[], strategies: string[]}} bundle @param {string} plain the service's own strategy
+ * @param {{tiers: Tier[], walk: string[], strategies: string[]}} bundle
+ * @param {string} plain the service's own strategy
  * @param {(patch: object) => void} write
  */
 export function knob(bundle, plain, write) {

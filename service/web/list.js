@@ -52,7 +52,11 @@ export function itemList(items, choose, add) {
   }
 
   return {
-    /** @param {any} answer @param {string} chosen @param {string} label what to call this answer in the next comparison */
+    /**
+     * @param {any} answer
+     * @param {string} chosen
+     * @param {string} label what to call this answer in the next comparison
+     */
     draw(answer, chosen, label) {
       const ids = answer.items.map((item) => item.item_id);
       const { moved, gone } = changes(before?.ids ?? null, ids);

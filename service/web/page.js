@@ -40,7 +40,9 @@ async function offer() {
 
 /**
  * A sentence, and a way to ask again.
- * @param {Refusal | null} error @param {() => void} again @param {boolean} [older] is an answer from before still shown?
+ * @param {Refusal | null} error
+ * @param {() => void} again
+ * @param {boolean} [older] is an answer from before still shown?
  */
 function trouble(error, again, older = false) {
   const said = error && `${error.message}${older ? " Below is the answer before." : ""}`;

@@ -54,14 +54,15 @@ export function fromHash(hash) {
   return found;
 }
 
-/** Only what differs from `plain`; a history always, so that an empty one stays empty. @param {State} state @param {State} plain */
+/**
+ * Only what differs from `plain`; a history always, so that an empty one stays empty.
+ * @param {State} state
+ * @param {State} plain
+ */
 export function toHash(state, plain) {
   const parts = Object.keys(EMPTY)
     .filter((name) => name === "history" || state[name] !== plain[name])
-    .map(
-      (name) =>
-        `${name}=${name === "history" ? state.history.map(encodeURIComponent).join(",") : encodeURIComponent(state[name])}`,
-    );
+    .map((name) => `${name}=${[state[name]].flat().map(encodeURIComponent).join(",")}`);
   return `#${parts.join("&")}`;
 }
 

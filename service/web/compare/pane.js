@@ -57,7 +57,11 @@ export function pane(name, offered, items, write) {
           ? "A scan takes no strategy"
           : "How the search spends its budget";
     },
-    /** @param {{answer: any, ms: number}} asked @param {Map<string, number>} other places on the other side @param {any} opened */
+    /**
+     * @param {{answer: any, ms: number}} asked
+     * @param {Map<string, number>} other places on the other side
+     * @param {any} opened
+     */
     draw(asked, other, opened) {
       trouble.replaceChildren();
       figures.replaceChildren(

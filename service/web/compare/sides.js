@@ -22,7 +22,9 @@ export function bundleOf(experiments, text) {
   return new Map(buckets).get(text) ?? null;
 }
 
-/** Two sides worth seeing first: the first experiment's first buckets, else the plain beam and the dearest of the walk. */
+/**
+ * Two sides worth seeing first: the first experiment's first buckets, else the plain beam and the dearest of the walk.
+ */
 export function firstSides(experiments, bundle) {
   const buckets = experiments[0]?.buckets ?? [];
   if (buckets.length > 1) return buckets.slice(0, 2).map((bucket) => `${experiments[0].name}=${bucket.name}`);

@@ -21,7 +21,10 @@ function fit(text, width) {
   return end > 1 ? `${text.slice(0, end).trimEnd()}…` : "";
 }
 
-/** The mark of a fate: full circle, diamond, cross; of the strongest that lost, a cross in a ring. @param {string} fate */
+/**
+ * The mark of a fate: full circle, diamond, cross; of the strongest that lost, a cross in a ring.
+ * @param {string} fate
+ */
 export function markOf(fate) {
   if (fate === "strongest")
     return svg("path", { d: "M-3-3 3 3M3-3-3 3M0-6.5A6.5 6.5 0 1 1-.01-6.5", class: "mark pruned" });

@@ -15,14 +15,28 @@
  * @property {string[]} items answers whose path leads through it, best first
  * @property {number | null} rank of the answer whose leaf it is, from 1
  */
-/** @typedef {{level: number, expanded: number, kept: number, rescued: number, entropy: number | null, agreement: number | null, deviation: number | null, nodes: TreeNode[]}} TreeLevel */
+/**
+ * @typedef {object} TreeLevel
+ * @property {number} level
+ * @property {number} expanded
+ * @property {number} kept
+ * @property {number} rescued
+ * @property {number | null} entropy
+ * @property {number | null} agreement
+ * @property {number | null} deviation
+ * @property {TreeNode[]} nodes
+ */
 
 const PATHS = 10; // answers whose whole path is drawn
 
 export const keyOf = (sid) => sid.join(".");
 export const parentOf = (key) => key.slice(0, Math.max(0, key.lastIndexOf(".")));
 
-/** @param {any} answer explained @param {string} chosen an item that is drawn wherever it ranks @returns {TreeLevel[]} */
+/**
+ * @param {any} answer explained
+ * @param {string} chosen an item that is drawn wherever it ranks
+ * @returns {TreeLevel[]}
+ */
 export function build(answer, chosen) {
   const levels = answer.search?.levels ?? [];
   /** @type {Map<string, TreeNode>} */

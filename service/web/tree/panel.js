@@ -9,7 +9,11 @@ const FATES = {
   pruned: "Pruned: the generator proposed it, the PRM let it go.",
 };
 
-/** @param {import("./model.js").TreeNode | null} node @param {import("./model.js").TreeLevel | null} level @param {import("../items.js").Items} items */
+/**
+ * @param {import("./model.js").TreeNode | null} node
+ * @param {import("./model.js").TreeLevel | null} level
+ * @param {import("../items.js").Items} items
+ */
 export function nodePanel(node, level, items) {
   if (!node || !level) return [h("p", { class: "muted" }, "Point at a prefix, or walk with the arrow keys.")];
   return [

@@ -16,7 +16,8 @@ export function treeTable(levels, items) {
 
 function table(level, items) {
   const votes = level.agreement === null ? "" : `, ${percent(level.agreement)} of the votes agree`;
-  const said = `Level ${level.level}: ${count(level.expanded)} expanded, ${count(level.kept)} kept, ${count(level.rescued)} rescued${votes}`;
+  const counts = ["expanded", "kept", "rescued"].map((name) => `${count(level[name])} ${name}`).join(", ");
+  const said = `Level ${level.level}: ${counts}${votes}`;
   return h(
     "table",
     {},
