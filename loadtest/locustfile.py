@@ -1,146 +1,125 @@
-"""Users of the service, over HTTP only: returning, cold, new, hurried, with mixed budgets. Exit code 1 = a gate failed.
+"""Users of the service, over HTTP only. Exit code 0: every gate passed, 1: one failed, 2: the load test itself broke.
 
     locust -f loadtest/locustfile.py --headless -u 16 -r 8 -t 60s --host http://127.0.0.1:8000
 
-Histories are the samples of a bundle folder (--bundle). Locust is a closed loop: users wait for their answers, so a
-stall hides the requests that it delayed.
+Scenarios: loadtest/scenarios.py. Histories are made from the catalogue of a bundle folder (--bundle). Locust is a
+closed loop: users wait for their answers, so a stall hides the requests it delayed (loadtest/open_loop.py does not).
 """
 
-import random
+import json
 import sys
-from argparse import ArgumentParser
-from collections.abc import Sequence
-from functools import cache
+import time
+from argparse import ArgumentParser, ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from locust import FastHttpUser, between, events, task
+from locust import LoadTestShape, events
 from locust.env import Environment
 from locust.runners import WorkerRunner
 
-K = 10
-TIERS = ("floor", "k10", "k20", "k50", "k100")
-DEADLINES_MS = (20, 50, 100, 250)
+from loadtest.crowd import Crowd
+from loadtest.gates import Limits, judge, table
+from loadtest.rows import Row
+from loadtest.scenarios import SCENARIOS
+from loadtest.shopper import Shopper
+from loadtest.waves import users_in, wave_at
+from loadtest.workload import WorkloadError
+
+BROKEN = 2
+GATES = {  # field of Limits: what it limits
+    "failures": "share of failed requests: an error, or a wrong answer",
+    "shed": "share of requests refused with 503 and Retry-After",
+    "degraded": "share of answers cut short",
+    "late": "share of answers after the caller's own deadline",
+    "p50_ms": "median latency of answers",
+    "p95_ms": "95th percentile of it",
+    "p99_ms": "99th percentile of it",
+}
 
 
-@cache
-def histories(bundle: str) -> tuple[tuple[str, ...], ...]:
-    """The bundle's sample histories as item ids.
+class Person(Shopper):
+    """Whoever comes next."""
 
-    Raises:
-        OSError, KeyError, ValueError: the folder holds no readable catalogue.npz.
-    """
-    with np.load(Path(bundle) / "catalogue.npz", allow_pickle=False) as catalogue:
-        ids, rows, lengths = (catalogue[name] for name in ("ids", "sample_items", "sample_lengths"))
-    return tuple(tuple(map(str, ids[part - 1])) for part in np.split(rows, np.cumsum(lengths)[:-1]) if len(part))
+    tasks = [one for one, weight in SCENARIOS.items() for _ in range(weight)]  # noqa: RUF012 - locust reads it here
+
+
+class Waves(LoadTestShape):
+    """--shape waves: a ramp at --spawn-rate, a plateau of --users, a burst, a calm, over --run-time seconds."""
+
+    use_common_options = True
+
+    def tick(self) -> tuple[int, float] | None:
+        assert self.runner is not None, "locust starts a shape with its runner"
+        options: Any = self.runner.environment.parsed_options
+        wave = wave_at(time.perf_counter() - self.start_time, options.run_time or 60)
+        if wave is None:
+            return None
+        users = users_in(wave, options.num_users or 1)
+        return users, max(options.spawn_rate or 1.0, 0.0 if wave.name == "plateau" else users)
 
 
 def add_options(parser: ArgumentParser, **_: Any) -> None:
-    parser.add_argument("--bundle", default="models/bundles/beauty", help="bundle whose sample histories are played")
-    parser.add_argument("--max-failures", type=float, default=0.01, help="gate: highest share of failed requests")
-    parser.add_argument("--max-p95-ms", type=float, default=500.0, help="gate: highest 95th percentile of latency")
+    parser.add_argument("--bundle", default="models/bundles/beauty", help="bundle whose catalogue makes the histories")
+    parser.add_argument("--crowd", type=int, default=5000, help="returning users, Zipf")
+    parser.add_argument(
+        "--shape", choices=("steady", "waves"), default="steady", help="waves: ramp, plateau, burst, calm"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the made users")
+    for name, what in GATES.items():
+        option, default = f"--max-{name.replace('_', '-')}", getattr(Limits(), name)
+        parser.add_argument(option, type=float, default=default, help=f"gate: highest {what}")
+    parser.add_argument(
+        "--max-p95-ms-of", type=_gate, action="append", metavar="SCENARIO=MS", help="gate on one scenario, repeatable"
+    )
+    parser.add_argument("--verdict", default="", help="where to write scenarios and gates as JSON")
 
 
-def check_histories(environment: Environment, **_: Any) -> None:
+def _gate(text: str) -> tuple[str, float]:
+    try:
+        name, limit = text.split("=")
+        return name, float(limit)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is no gate such as hurried=250") from None
+
+
+def gather(environment: Environment, **_: Any) -> None:
+    """The crowd of this process, and no waves unless they were asked for."""
     options = environment.parsed_options
     if options is None:
         return
     try:
-        found = histories(options.bundle)
-    except (OSError, KeyError, ValueError) as error:
-        sys.exit(f"{options.bundle} has no readable sample histories ({error}); name a bundle folder with --bundle.")
-    if not found:
-        sys.exit(f"{options.bundle} holds no sample histories; name another bundle folder with --bundle.")
+        Person.crowd = Crowd(Path(options.bundle), options.crowd, options.seed)
+    except WorkloadError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(BROKEN)
+    time.sleep(0.001)  # lets the event loop look at its clock: timers would count the time this took
+    if options.shape == "steady":
+        environment.shape_class = None
 
 
-def judge(environment: Environment, **_: Any) -> None:
+def give_verdict(environment: Environment, **_: Any) -> None:
     """The gates. Workers leave the verdict to their master, which has everyone's figures."""
     runner, options = environment.runner, environment.parsed_options
     if runner is None or options is None or isinstance(runner, WorkerRunner):
         return
-    total = environment.stats.total
-    p95 = total.get_response_time_percentile(0.95) if total.num_requests else 0.0
-    verdicts = [
-        (total.num_requests > 0, "no request was answered"),
-        (total.fail_ratio <= options.max_failures, f"{total.fail_ratio:.2%} of requests failed"),
-        (p95 <= options.max_p95_ms, f"the 95th percentile is {p95:.0f} ms"),
-        (not runner.exceptions, "the load test itself raised an exception"),
+    rows = [
+        Row(entry.name, entry.num_requests, entry.num_failures, dict(entry.response_times))
+        for entry in environment.stats.entries.values()
     ]
-    broken = [sentence for kept, sentence in verdicts if not kept]
-    for sentence in broken:
-        sys.stderr.write(f"Gate failed: {sentence}.\n")
-    environment.process_exit_code = 1 if broken else 0
+    raised = [str(one["msg"]) for one in runner.exceptions.values()]
+    verdict = judge(rows, _limits(options), raised)
+    sys.stderr.write(f"\n{table(verdict)}\n")
+    if options.verdict:
+        Path(options.verdict).write_text(json.dumps(verdict.plain(), indent=1) + "\n")
+    environment.process_exit_code = verdict.exit_code
 
 
-def fault(answer: Any, history: Sequence[str], k: int) -> str | None:
-    """What is wrong with a response body: too many, repeated or already seen items; None when nothing is."""
-    if not isinstance(answer, dict) or not isinstance(answer.get("items"), list):
-        return "the body holds no list of items"
-    items = [item["item_id"] for item in answer["items"]]
-    if not items or len(items) > k:
-        return f"{len(items)} items for k = {k}"
-    if len(set(items)) < len(items):
-        return "an item is repeated"
-    return "an item of the history came back" if set(items) & set(history) else None
-
-
-class Shopper(FastHttpUser):
-    """One person with one history, who mostly comes back with it, so that its encoding is a cache hit."""
-
-    wait_time = between(0.01, 0.1)
-
-    def on_start(self) -> None:
-        self.name = f"u{random.getrandbits(48):x}"
-        self.history = self.sample()
-
-    def sample(self) -> list[str]:
-        return list(random.choice(histories(self.environment.parsed_options.bundle)))
-
-    @task(6)
-    def returning(self) -> None:
-        self.recommend("returning", self.history)
-
-    @task(2)
-    def cold(self) -> None:
-        """A history nobody sent before: a sample in another order."""
-        history = self.sample()
-        self.recommend("cold", random.sample(history, len(history)))
-
-    @task(2)
-    def budgeted(self) -> None:
-        tier = random.choice(TIERS)
-        self.recommend(f"budget {tier}", self.history, budget=tier)
-
-    @task(1)
-    def hurried(self) -> None:
-        deadline = random.choice(DEADLINES_MS)
-        self.recommend("hurried", self.history, headers={"X-Request-Timeout-Ms": str(deadline)}, budget="auto")
-
-    @task(1)
-    def newcomer(self) -> None:
-        self.recommend("newcomer", [])
-
-    @task(1)
-    def buying(self) -> None:
-        """Take the best item: the history grows by one, the next visit is a miss."""
-        bought = self.recommend("buying", self.history)
-        self.history = [*self.history, *bought[:1]][-50:]
-
-    def recommend(
-        self, scenario: str, history: list[str], headers: dict[str, str] | None = None, **extra: Any
-    ) -> list[str]:
-        body = {"user_id": self.name, "history": history, "k": K, **extra}
-        name = f"/recommend {scenario}"
-        with self.rest("POST", "/recommend", headers=headers, name=name, json=body) as answered:
-            response: Any = answered
-            wrong = fault(response.js, history, K) if response.status_code == 200 else f"HTTP {response.status_code}"
-            if wrong:
-                response.failure(wrong)
-            return [] if wrong else [item["item_id"] for item in response.js["items"]]
+def _limits(options: Any) -> Limits:
+    given = {name: getattr(options, f"max_{name}") for name in GATES}
+    return Limits(**given, p95_of=dict(options.max_p95_ms_of or ()))
 
 
 LISTENERS: Any = events  # locust leaves add_listener unannotated
 LISTENERS.init_command_line_parser.add_listener(add_options)
-LISTENERS.init.add_listener(check_histories)
-LISTENERS.quitting.add_listener(judge)
+LISTENERS.init.add_listener(gather)
+LISTENERS.quitting.add_listener(give_verdict)

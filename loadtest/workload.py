@@ -1,7 +1,8 @@
 """Users of a bundle's catalogue: made histories with the shape of real ones, who come back as Zipf says.
 
-A history starts from the bundle's sample histories; half of its items give way to others of the same category, drawn
-by popularity, so that a few samples make any number of users. A catalogue without samples is drawn from by popularity.
+A history starts from the bundle's sample histories; half of its items give way to others, so that a few samples make
+any number of users: to items taken near them as often as the bundle's relations say, else to items of the same category
+by popularity. A catalogue without samples is drawn from by popularity.
 """
 
 import json
@@ -16,9 +17,11 @@ from numpy.typing import NDArray
 from loadtest.client import request
 
 I32 = NDArray[np.int32]
+F32 = NDArray[np.float32]
 History = tuple[str, ...]
 MEAN_LENGTH = 9.0  # of Beauty's users; the shortest has 3
 SWAPPED = 0.5
+WIDE = 0.5  # of the swapped: by category although relations are known, or a few samples would make too few users
 
 
 class WorkloadError(Exception):
@@ -26,13 +29,25 @@ class WorkloadError(Exception):
 
 
 @dataclass(frozen=True)
+class Near:
+    """Co-occurrence: for every item the indices [I, M] of others taken near it, -1 = none, and how often [I, M]."""
+
+    items: I32
+    often: F32
+
+
+@dataclass(frozen=True)
 class Items:
-    """What a bundle's catalogue.npz says: ids [I], popularity [I], category [I], sample histories as item indices."""
+    """What a bundle's catalogue.npz says: ids [I], popularity [I], category [I], sample histories as item indices.
+
+    `near` comes from its relations.npz, where there is one.
+    """
 
     ids: NDArray[np.str_]
     popularity: I32
     category: I32
     samples: tuple[I32, ...]
+    near: Near | None = None
 
 
 @dataclass(frozen=True)
@@ -52,14 +67,26 @@ def read_items(bundle: Path) -> Items:
     except (OSError, KeyError, ValueError) as error:
         raise WorkloadError(f"{bundle} has no readable catalogue.npz ({error}); name a bundle folder.") from None
     samples = [part - 1 for part in np.split(rows, np.cumsum(lengths)[:-1]) if len(part)] if len(lengths) else []
-    return Items(ids, popularity, category, tuple(samples))
+    return Items(ids, popularity, category, tuple(samples), _read_near(bundle, len(ids)))
+
+
+def _read_near(bundle: Path, items: int) -> Near | None:
+    """None where the bundle has no relations, or relations of another catalogue."""
+    try:
+        with np.load(bundle / "relations.npz", allow_pickle=False) as arrays:
+            rows, often = arrays["neighbour"][1:], arrays["together"][1:]
+    except (OSError, KeyError, ValueError):
+        return None
+    known = (rows > 0) & (rows <= items)
+    found = Near(np.where(known, rows - 1, -1).astype(np.int32), np.where(known, often, 0).astype(np.float32))
+    return found if len(rows) == items else None
 
 
 def histories(items: Items, users: int, seed: int = 0, length: int | None = None) -> list[History]:
     """One distinct-item history per user, oldest first; `length` items each, or 3 and more with a mean of nine."""
     rng = np.random.default_rng(seed)
     lengths = np.full(users, length) if length else 3 + rng.geometric(1 / (MEAN_LENGTH - 2), users) - 1
-    drawer = _Drawer(items, rng)
+    drawer = Drawer(items, rng)
     return [tuple(items.ids[drawer.history(int(count))].tolist()) for count in lengths]
 
 
@@ -76,8 +103,8 @@ def distinct(items: Items, users: int, seed: int = 0, length: int | None = None)
     raise WorkloadError(f"The catalogue does not make {users} different histories.")
 
 
-class _Drawer:
-    """Draws items by popularity, over everything or within a category."""
+class Drawer:
+    """Draws items by popularity, over everything or within a category, or as often as they were taken near another."""
 
     def __init__(self, items: Items, rng: np.random.Generator) -> None:
         self._items, self._rng = items, rng
@@ -94,7 +121,7 @@ class _Drawer:
         while len(found) < min(length, len(self._items.ids)):
             for item in self._start():
                 swapped = self._rng.random() < SWAPPED
-                found.setdefault(self.draw(int(self._items.category[item])) if swapped else item)
+                found.setdefault(self.beside(item) if swapped else item)
         return list(found)[:length]
 
     def _start(self) -> list[int]:
@@ -102,6 +129,15 @@ class _Drawer:
             return [self.draw()]
         sample: list[int] = self._items.samples[self._rng.integers(len(self._items.samples))].tolist()
         return sample
+
+    def beside(self, item: int) -> int:
+        """One that goes with this item: taken near it, or of its category."""
+        near = self._items.near
+        if near is not None and self._rng.random() >= WIDE:
+            mass = np.cumsum(near.often[item])
+            if mass[-1] > 0:
+                return int(near.items[item, np.searchsorted(mass, self._rng.uniform(0, mass[-1]), "right")])
+        return self.draw(int(self._items.category[item]))
 
     def draw(self, category: int | None = None) -> int:
         start, end = (0, len(self._order)) if category is None else self._span[category]
@@ -120,7 +156,7 @@ def visits(
 ) -> list[Visit]:
     """`count` visits of `users` Zipf users; after one visit in 1/`bought` the history has grown by a popular item."""
     known, rng = histories(items, users, seed), np.random.default_rng(seed + 1)
-    drawer, come = _Drawer(items, rng), []
+    drawer, come = Drawer(items, rng), []
     for user in zipf(users, count, exponent, seed + 2).tolist():
         come.append(Visit(user, known[user]))
         if rng.random() < bought:

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from loadtest.bench.tiers import COLOURS, rank
 from loadtest.bench.venvs import BenchError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_COLOURS = ("#b04a5a", "#d1783c", "#a3a13a", "#3d8f62", "#3b6fb6", "#8b5fa8", "#666666")
 Rows = Sequence[Mapping[str, Any]]
 
 
@@ -45,27 +45,21 @@ def _times(rows: Rows) -> list[float]:
 def _rates(axes: "Axes", rows: Rows, rates: Sequence[float], seconds: float) -> None:
     edges = [n * seconds for n in range(len(rates) + 1)]
     axes.stairs(list(rates), edges, color="#666666", linestyle=":", label="offered")
-    axes.plot(_times(rows), [row["goodput"] for row in rows], color=_COLOURS[4], label="answered in time")
-    axes.plot(_times(rows), [row["shed"] for row in rows], color=_COLOURS[0], label="refused with Retry-After")
+    axes.plot(_times(rows), [row["goodput"] for row in rows], color=COLOURS[4], label="answered in time")
+    axes.plot(_times(rows), [row["shed"] for row in rows], color=COLOURS[0], label="refused with Retry-After")
     axes.set(ylabel="requests a second", title="What was offered, answered and refused")
     axes.set_ylim(bottom=0)
 
 
 def _tiers(axes: "Axes", rows: Rows) -> None:
-    names = sorted({name for row in rows for name in row["tiers"]}, key=_rank)
+    names = sorted({name for row in rows for name in row["tiers"]}, key=rank)
     shares = [[row["tiers"].get(name, 0) / max(1, sum(row["tiers"].values())) for row in rows] for name in names]
-    axes.stackplot(_times(rows), shares, labels=names, colors=_COLOURS[: len(names)])
+    axes.stackplot(_times(rows), shares, labels=names, colors=COLOURS[: len(names)])
     axes.set(ylabel="share of answers by tier", ylim=(0, 1))
 
 
-def _rank(name: str) -> tuple[int, str]:
-    """Cheapest first: none (the popular items), floor, then k10, k20, …"""
-    digits = name[1:]
-    return (int(digits) if digits.isdigit() else {"none": -2, "floor": -1}.get(name, 1 << 20), name)
-
-
 def _latency(axes: "Axes", rows: Rows, deadline_ms: float) -> None:
-    for name, colour in (("p50_ms", _COLOURS[4]), ("p99_ms", _COLOURS[1]), ("max_ms", _COLOURS[0])):
+    for name, colour in (("p50_ms", COLOURS[4]), ("p99_ms", COLOURS[1]), ("max_ms", COLOURS[0])):
         axes.plot(_times(rows), [row[name] for row in rows], color=colour, label=name.removesuffix("_ms"))
     axes.axhline(deadline_ms, color="#666666", linestyle="--", linewidth=1, label="deadline")
     axes.set(ylabel="ms from the intended start")

@@ -3,7 +3,8 @@
 import json
 import statistics
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -34,6 +35,18 @@ class Output:
     def end(self, result: Mapping[str, Any]) -> None:
         if self._as_json:
             print(json.dumps(result))
+
+
+@contextmanager
+def progress(what: str, whole: float) -> Iterator[Callable[[float], None]]:
+    """A bar on standard error, told how much of `whole` is done; nothing at all where that is no terminal."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=whole)
+        yield lambda done: bar.update(task, completed=min(done, whole))
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:

@@ -110,6 +110,7 @@ class RedisServer:
     def _command(self) -> list[str]:
         binary = shutil.which("redis-server")
         if binary is None:
+            self._folder.cleanup()
             raise BenchError("there is no redis-server on this machine; Debian's package is called redis-server")
         options = {"port": self.port, "bind": "127.0.0.1", "save": "", "appendonly": "no", "dir": self._folder.name}
         if self.password:

@@ -14,6 +14,8 @@ from loadtest.bench.cache import run_cache
 from loadtest.bench.cache_hits import Traffic
 from loadtest.bench.load_step import Plan as StepPlan
 from loadtest.bench.load_step import run_load_step
+from loadtest.bench.saturation import Plan as SaturationPlan
+from loadtest.bench.saturation import run_saturation
 from loadtest.bench.service import Service
 from loadtest.bench.venvs import BenchError
 
@@ -55,6 +57,20 @@ def test_the_load_step_program(bundles: "Bundles", tmp_path: Path) -> None:
     assert figure.read_text().startswith("<?xml")
 
 
+def test_the_saturation_program(bundles: "Bundles", tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    modes, factors = ("auto", "k20"), (0.25, 0.5)
+    plan = SaturationPlan(0.6, 0.1, deadline_ms=2000, modes=modes, repeats=1, factors=factors, callers=2)
+    found = run_saturation(bundles.inner, plan, figure=tmp_path / "saturation.svg", json_output=True)
+    assert [(one["mode"], one["failed"]) for one in found["cells"][:2]] == [("auto", 0), ("k20", 0)]
+    assert len(found["cells"]) == 4
+    assert {row["mode"]: set(row["tiers"]) for row in found["rows"]}["k20"] == {"k20"}
+    assert all(row["goodput"]["median"] > 0 for row in found["rows"])
+    assert (tmp_path / "saturation.svg").exists()
+    out, err = capsys.readouterr()
+    assert json.loads(out)["capacity"] == found["capacity"]
+    assert "auto / k20, goodput" in err
+
+
 def test_a_callers_own_settings_do_not_reach_the_service(
     bundles: "Bundles", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -83,6 +99,9 @@ def test_a_service_that_does_not_start_is_one_sentence(tmp_path: Path) -> None:
         (("batching", "--rounds", "1"), "rounds"),
         (("load-step", "--seconds", "0"), "second"),
         (("reload", "--bundle", "/nowhere"), "/nowhere"),
+        (("saturation", "--bundle", "/nowhere"), "/nowhere"),
+        (("saturation", "--factors", "much"), "much"),
+        (("locust", "--seconds", "0"), "a second"),
     ],
 )
 def test_what_forbids_a_benchmark_is_one_sentence(arguments: tuple[str, ...], named: str) -> None:
