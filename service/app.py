@@ -106,6 +106,7 @@ def _state(runtime: Runtime) -> State:
         meter=metrics,
         log=runtime.logger,
         queue_depth=lambda: runtime.batcher.depth,
+        on_device=lambda: runtime.batcher.running,
         device_busy_s=runtime.batcher.busy_s,
         is_draining=lambda: runtime.lifecycle.draining,
         drain=drain,

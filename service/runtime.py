@@ -170,6 +170,7 @@ def _watch(runtime: Runtime) -> None:
         "promise_target_seconds": lambda: settings.target_ms / 1000,
         "promise_deadline_seconds": lambda: settings.request_timeout_ms / 1000,
         "promise_device_busy_seconds": runtime.batcher.busy_s,
+        "promise_device_worked_seconds_total": lambda: runtime.batcher.worked_s,
         "promise_budget_ceiling_ratio": lambda: min(_ceiling(bundles.get(name)) for name in bundles.names),
         "promise_budget_frozen": lambda: any(bundles.get(name).controller.frozen for name in bundles.names),
         "promise_cache_entries": lambda: cache.entries,

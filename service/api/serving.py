@@ -38,7 +38,7 @@ def _queue_s(state: State, assignments: Assignments, deadline: Deadline) -> floa
     """None, or the seconds until the queue is drained if even the cheapest tier would come too late."""
     controller = state.bundles.get(assignments.overrides.bundle).controller
     now = deadline.clock()
-    return controller.admit(state.queue_depth(), deadline.at - now, now)
+    return controller.admit(state.queue_depth(), deadline.at - now, now, state.on_device())
 
 
 def _token(

@@ -71,6 +71,7 @@ class State:
     meter: Meter
     log: Log
     queue_depth: Callable[[], int]
+    on_device: Callable[[], int]
     device_busy_s: Callable[[], float]
     is_draining: Callable[[], bool]
     drain: Callable[[], None]

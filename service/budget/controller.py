@@ -92,15 +92,19 @@ class Controller:
             step, reason = fitting, "deadline"
         return self._bounded(self._ladder.walk[step], reason, signals)
 
-    def admit(self, backlog: int, remaining_s: float, now: float) -> float | None:  # noqa: ARG002
+    def admit(self, backlog: int, remaining_s: float, now: float, running: int = 0) -> float | None:  # noqa: ARG002
         """None = come in; else seconds until the queue is drained: even at the lowest tier it would be late.
 
-        An empty queue lets everyone in: best so far beats nothing, and only served batches correct the costs.
+        `backlog`: how many wait; `running`: how many are on the device at the moment.
+
+        Costs are guesses, so some of the time stays in reserve: who is let in to be done just at the deadline is late
+        half the time, and then the work was for nothing. An empty queue lets everyone in: best so far beats nothing,
+        and only served batches correct the costs.
         """
         if backlog <= 0:
             return None
-        wait = self._whole(0, backlog * self._weight)
-        return None if wait + self._whole(0, 1) <= remaining_s else wait
+        wait = self._whole(0, (backlog + running) * self._weight)
+        return None if SAFETY * (wait + self._whole(0, 1)) <= remaining_s else wait
 
     def weigh(self, tiers: Sequence[tuple[str | None, int]]) -> None:
         """What came lately, to know what waits: (tier, items asked for) of a batch, None for a tier not yet chosen.

@@ -44,6 +44,8 @@ class Batcher(Generic[J, R]):
         self._queue: deque[Ticket[Any, Any] | Call] = deque()
         self._lock, self._wake = threading.Lock(), threading.Lock()  # the second is free while there is news
         self._busy_since: float | None = None
+        self.running = 0  # jobs of the batch on the device
+        self.worked_s = 0.0  # seconds that batches took so far
         self._closed = False
         self._thread = threading.Thread(target=self._loop, name="device", daemon=True)
         self._thread.start()
@@ -135,11 +137,13 @@ class Batcher(Generic[J, R]):
         while (batch := self._next()) is not None:
             if not batch:
                 continue
-            self._busy_since = started = self._clock()
+            self.running, self._busy_since = len(batch), (started := self._clock())
             self._run(batch, started)
-            self._busy_since = None
+            self.running, self._busy_since = 0, None
+            ended = self._clock()
+            self.worked_s += ended - started
             if not isinstance(batch[0], Call):
-                self._pace.ran(len(batch), self._clock() - started, self._clock())
+                self._pace.ran(len(batch), ended - started, ended)
                 self._ran(len(batch))
 
     def _next(self) -> "list[Any] | None":

@@ -14,6 +14,7 @@ MEANINGS = {
     "promise_target_seconds": "Time in the queue and on the device that auto defends by lower tiers.",
     "promise_deadline_seconds": "Deadline of a request that names no shorter one.",
     "promise_device_busy_seconds": "Age of the batch on the device: 0 when idle, +Inf once its thread has died.",
+    "promise_device_worked_seconds_total": "Seconds that batches have kept the device.",
     "promise_budget_ceiling_ratio": "How much of auto's walk the load leaves: 0 the cheapest tier only, 1 all of it.",
     "promise_budget_frozen": "1 while an operator has given every auto request one tier.",
     "promise_cache_breaker_state": "Redis: 0 in use, 1 being tried again, 2 left alone after failures.",

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.budget.controller import Controller, Signals
+from service.budget.controller import SAFETY, Controller, Signals
 from service.budget.cost import LEVEL1, Costs
 from service.budget.ladder import EXACT, SEARCHES, WALK, Ladder
 from service.errors import UnknownTierError
@@ -165,7 +165,14 @@ def test_admission_is_monotone_and_says_when_to_come_back(
         assert one.admit(backlog + more, remaining - less, 0.0) is not None
         assert one.admit(0, remaining, 0.0) is None
     elif backlog:
-        assert backlog * 0.0007 <= remaining
+        assert SAFETY * backlog * 0.0007 <= remaining
+
+
+def test_what_runs_on_the_device_is_waited_for_too() -> None:
+    one = controller()
+    assert one.admit(20, 0.02, 0.0) is None
+    assert one.admit(20, 0.02, 0.0, running=20) is not None
+    assert one.admit(0, 0.02, 0.0, running=20) is None
 
 
 def test_measurements_reach_the_costs() -> None:

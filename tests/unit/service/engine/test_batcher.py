@@ -216,3 +216,16 @@ def test_busy_time_is_seen_from_outside() -> None:
     with opened(worker) as batcher:
         assert batcher.busy_s() == 0.0
         assert batcher.call(batcher.busy_s) > 0.0
+
+
+def test_what_runs_and_how_long_the_device_worked_is_seen_from_outside() -> None:
+    async def look() -> tuple[int, float]:
+        await asyncio.sleep(0.02)
+        return batcher.running, batcher.worked_s
+
+    worker = Worker()
+    with opened(worker) as batcher:
+        assert (batcher.running, batcher.worked_s) == (0, 0.0)
+        assert asyncio.run(while_busy(worker, batcher, look)) == (1, 0.0)
+        batcher.call(lambda: None)  # whatever ran before it is over
+        assert batcher.worked_s >= 0.02
