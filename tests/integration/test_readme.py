@@ -1,52 +1,27 @@
-"""The README is true: its tables and file tree match the code, its curl works on the real service."""
+"""The README is true: its tables, targets, commands and file tree are those of the code."""
 
 import json
-import math
-import os
 import re
 import shlex
-import socket
+import shutil
 import subprocess
-import sys
-import time
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from readme import README, ROOT, Block, blocks, section
 from typer.testing import CliRunner
 
 from service.cli import app
 from service.settings import Settings
 
-ROOT = Path(__file__).resolve().parents[2]
-README = (ROOT / "README.md").read_text("utf-8")
-DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy must not see 127.0.0.1
-START_S = 120  # a limit for a broken start, not an expectation
-
-
-def section(title: str) -> str:
-    return README.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
-
-
-def blocks(language: str, text: str = README) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-
-
-def first_column(text: str) -> list[str]:
-    return re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE)
-
-
-def commands() -> list[str]:
-    lines = "\n".join(blocks("sh")).replace("\\\n", " ").splitlines()
-    return [line.split(" # ")[0].strip() for line in lines if line.strip()]
+PAGE_LINES, TREE = 400, "Files"  # what comes before the tree reads in ten minutes
 
 
 def listed() -> set[str]:
     """Paths of the file tree: two spaces a level, folders end in a slash."""
     paths, above = set(), list[str]()
-    for line in "".join(blocks("text", section("Files"))).splitlines():
+    for line in "".join(block.text for block in blocks("text", TREE)).splitlines():
         name, level = line.split()[0], (len(line) - len(line.lstrip())) // 2
         above = [*above[:level], name]
         paths.add("".join(above))
@@ -66,156 +41,76 @@ def as_text(default: Any) -> str:
     return "" if default is None else str(default)
 
 
+def links(text: str) -> list[str]:
+    """Files of this repository that a page links to or shows."""
+    targets = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r"""(?:src|srcset)="([^"]+)\"""", text)
+    return [target.partition("#")[0] for target in targets if not target.startswith(("http", "#"))]
+
+
 def test_the_settings_table_is_the_settings() -> None:
     rows = re.findall(r"^\| `PROMISE_(\w+)` \| `?([^`|]*?)`? \|", section("Settings"), re.MULTILINE)
     assert dict(rows) == {name.upper(): as_text(field.default) for name, field in Settings.model_fields.items()}
 
 
+def test_settings_named_anywhere_exist() -> None:
+    named = set(re.findall(r"\bPROMISE_([A-Z_]*[A-Z])\b", README))
+    assert named <= {name.upper() for name in Settings.model_fields}
+
+
 def test_every_make_target_exists() -> None:
     targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
-    named = set(re.findall(r"\bmake ([a-z0-9-]+)\b", " ".join([*blocks("sh"), *re.findall(r"`([^`\n]+)`", README)])))
-    assert {"serve", "test", "train"} <= named <= targets
+    commands = [command for block in blocks("sh") for command in block.commands]
+    named = set(re.findall(r"\bmake ([a-z0-9-]+)\b", " ".join([*commands, *re.findall(r"`([^`\n]+)`", README)])))
+    assert {"serve", "test", "train", "loadtest"} <= named <= targets
 
 
 def test_every_promise_command_parses() -> None:
-    lines = [shlex.split(line) for line in commands() if line.startswith("promise ")]
-    assert lines
-    for words in lines:
-        parsed = CliRunner().invoke(app, [*words[1:], "--help"])  # unknown commands and options fail before the help
-        assert parsed.exit_code == 0, f"{shlex.join(words)}: {parsed.output}"
+    fenced = [command for block in blocks("sh") for command in block.commands]
+    inline = [text for text in re.findall(r"`([^`]+)`", README) if text.startswith("promise ")]
+    lines = [re.sub(r"^(PROMISE_\w+=\S+ )+", "", line) for line in (*fenced, *inline)]
+    commands = [shlex.split(line)[1:] for line in lines if re.match(r"(\.venv/bin/)?promise ", line)]
+    assert len(commands) > 10
+    for words in commands:
+        parsed = CliRunner().invoke(app, [*words, "--help"])  # unknown commands and options fail before the help
+        assert parsed.exit_code == 0, f"promise {shlex.join(words)}: {parsed.output}"
+
+
+@pytest.mark.parametrize("block", [block for block in blocks("sh") if block.why], ids=lambda block: block.section)
+def test_what_is_not_run_is_at_least_shell(block: Block) -> None:
+    shell = shutil.which("sh")
+    assert shell
+    done = subprocess.run([shell, "-n"], input=block.text, text=True, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_every_file_named_exists() -> None:
     assert listed()
     assert not [path for path in sorted(listed()) if not (ROOT / path).exists()]
-    links = re.findall(r"\]\((?!http)([^)#]+)\)", README)
-    assert not [link for link in links if not (ROOT / link).exists()]
+    assert links(README)
+    assert not [link for link in links(README) if not (ROOT / link).exists()]
 
 
 def test_every_source_is_in_the_file_tree() -> None:
     shown = listed()
     sources = {
-        p.relative_to(ROOT) for folder in ("service", "models", "loadtest") for p in (ROOT / folder).rglob("*.py")
+        path.relative_to(ROOT) for folder in ("service", "models", "loadtest") for path in (ROOT / folder).rglob("*.py")
     }
+    sources |= {path.relative_to(ROOT) for path in (ROOT / "service/web").rglob("*.*")}
     sources = {path for path in sources if path.name != "__init__.py"}
     tests = {path.parent.relative_to(ROOT) for path in (ROOT / "tests").rglob("*.py")}
     assert not sorted(path.as_posix() for path in sources if path.as_posix() not in shown)
     assert not sorted(path.as_posix() for path in tests if not {f"{p}/" for p in (path, *path.parents)} & shown)
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The service as `make serve` starts it, on a free port; its address."""
-    if not (ROOT / "models/bundles/beauty/manifest.json").is_file():
-        pytest.skip("this checkout ships no bundle in models/bundles/beauty")
-    log = tmp_path_factory.mktemp("serve") / "log"
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    inherited = {key: value for key, value in os.environ.items() if not key.startswith("PROMISE_")}
-    chosen = {"PROMISE_HOST": "127.0.0.1", "PROMISE_PORT": str(port), "PROMISE_DRAIN_S": "0"}
-    with log.open("w") as output:
-        command = [sys.executable, "-m", "service"]
-        process = subprocess.Popen(command, cwd=ROOT, env=inherited | chosen, stdout=output, stderr=output)
-    try:
-        wait_until_ready(f"http://127.0.0.1:{port}", process, log)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        try:
-            process.wait(30)
-        finally:
-            process.kill()
+def test_the_dashboard_and_the_alerts_are_as_many_as_it_says() -> None:
+    text = " ".join(section("Operate").split())
+    said = re.search(r"dashboard of (\d+) rows and (\d+) panels.* and (\d+) alerts", text)
+    assert said
+    dashboard = json.loads((ROOT / "service/ops/grafana/dashboards/promise.json").read_text("utf-8"))
+    rows = [panel["type"] for panel in dashboard["panels"]].count("row")
+    alerts = (ROOT / "service/ops/prometheus/rules/alerts.yml").read_text("utf-8").count("- alert:")
+    assert [int(number) for number in said.groups()] == [rows, len(dashboard["panels"]) - rows, alerts]
 
 
-def wait_until_ready(base: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    give_up = time.monotonic() + START_S
-    while time.monotonic() < give_up and process.poll() is None:
-        try:
-            DIRECT.open(f"{base}/health/ready", timeout=5).close()
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    pytest.fail(f"the service did not get ready:\n{log.read_text()}")
-
-
-def curl(command: str, base: str) -> tuple[int, Any, dict[str, Any]]:
-    """What the command line would fetch: status, parsed body, and the JSON that was sent."""
-    words = iter(shlex.split(command)[1:])
-    headers, data, url, method = dict[str, str](), "", "", None
-    for word in words:
-        if word == "-X":
-            method = next(words)
-        elif word == "-H":
-            name, _, value = next(words).partition(":")
-            headers[name] = value.strip()
-        elif word == "-d":
-            data = next(words)
-        elif word != "-s":
-            assert word.startswith("localhost:8000/"), f"{word}: this test knows -s, -X, -H, -d and the default address"
-            url = word.replace("localhost:8000", base)
-    request = urllib.request.Request(url, data.encode() or None, headers, method=method)
-    with DIRECT.open(request, timeout=30) as response:
-        return response.status, json.loads(response.read() or b"null"), json.loads(data or "null")
-
-
-def shape(value: Any, path: str = "") -> set[str]:
-    """Every key of a JSON document, as a path; of a list, its first entry."""
-    if isinstance(value, list):
-        return shape(value[0], f"{path}[]") if value else {path}
-    if isinstance(value, dict):
-        return {path}.union(*(shape(inner, f"{path}.{key}") for key, inner in value.items()))
-    return {path}
-
-
-def curls(title: str) -> list[str]:
-    """The curl commands of a section, on one line each."""
-    text = "\n".join(blocks("sh", section(title))).replace("\\\n", " ")
-    return [line.strip() for line in text.splitlines() if line.startswith("curl ")]
-
-
-def test_the_curl_returns_ten_new_items_with_rewards(server: str) -> None:
-    (line,) = curls("One request")
-    status, answer, sent = curl(line, server)
-    items = [item["item_id"] for item in answer["items"]]
-    assert status == 200
-    assert len(items) == len(set(items)) == sent["k"] == 10
-    assert not set(items) & set(sent["history"])
-    assert answer["history"] == {"used": len(sent["history"]), "unknown": 0, "truncated": 0, "stored": False}
-    assert all(math.isfinite(item["reward"]) for item in answer["items"])
-    assert answer["experiment"].keys() == {"name", "bucket", "source"}
-    assert answer["timings_ms"]
-
-
-def test_the_curls_about_users_store_use_and_forget(server: str) -> None:
-    append, recommend, forget = curls("Users and Redis")
-    status, stored, _ = curl(append, server)
-    assert (status, stored) == (200, {"accepted": 2, "duplicates": 0})
-    _, answer, _ = curl(recommend, server)
-    assert (answer["history"]["used"], answer["history"]["stored"]) == (2, True)
-    assert curl(forget, server)[0] == 204
-    assert curl(recommend, server)[1]["source"] == "popularity"
-
-
-def test_the_response_shown_has_the_shape_of_a_real_one(server: str) -> None:
-    shown = blocks("json", section("One request"))
-    assert len(shown) == 1
-    _, answer, _ = curl(curls("One request")[0], server)
-    assert shape(json.loads(shown[0])) <= shape(answer)
-
-
-def test_every_route_of_the_table_is_there(server: str) -> None:
-    with DIRECT.open(f"{server}/openapi.json", timeout=30) as response:
-        document = json.load(response)["paths"]
-    known = {f"{method.upper()} {path}" for path, methods in document.items() for method in methods}
-    known |= {"GET /metrics", "GET /docs"}
-    shown = first_column(section("API"))
-    ends = tuple(route.partition(" ")[2][:-1] or route[:-1] for route in shown if route.endswith("…"))
-    assert ends == ("/v2/", "/admin/")
-    left = {route for route in known if not route.partition(" ")[2].startswith((*ends, "/v2"))}
-    assert left == {route for route in shown if not route.endswith("…")}
-    for route in sorted(left):
-        method, path = route.split(" ")
-        if method == "GET" and "{" not in path:
-            DIRECT.open(server + path, timeout=30).close()
+def test_the_page_above_the_tree_is_short() -> None:
+    assert len(README.partition(f"\n## {TREE}\n")[0].splitlines()) <= PAGE_LINES
