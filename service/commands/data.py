@@ -8,6 +8,7 @@ import typer
 from service.commands.output import AsJson, Quiet, program, show_facts, show_json, verdict
 
 if TYPE_CHECKING:
+    from models.dataset import Dataset
     from models.interactions import Columns
 
 EPILOG = """Examples:
@@ -40,6 +41,7 @@ Headers = Annotated[
 DEFAULT_DATA = Path("../shared/data")
 FEATURES = ("items_with_category", "items_with_brand", "items_with_title", "text_dimensions")
 DEFAULT_COLUMNS = "user_id,item_id,timestamp"
+FEW_USERS = 50
 
 
 @app.callback()
@@ -85,6 +87,7 @@ def check(
     sources = find(source, data_dir)
     with verdict(as_json, DataError):
         dataset = load(source, data_dir, k_core=k_core, columns=names)
+    warn_if_few(dataset)
     described = describe(dataset)
     facts = {
         "name": dataset.name,
@@ -118,6 +121,14 @@ def describe(
         show_json(facts)
         return
     show_facts(facts, source)
+
+
+def warn_if_few(dataset: "Dataset") -> None:
+    """A sentence on standard error about data that nothing can be learned from; it can still be tried."""
+    users, rows = len(dataset.users), sum(map(len, dataset.sequences))
+    if users < FEW_USERS:
+        some = f"{rows} interactions of {users} {'user' if users == 1 else 'users'}"
+        typer.echo(f"Only {some}: enough to try the commands, too few to learn from or to judge by.", err=True)
 
 
 def _options(data_dir: Path, columns: str, k_core: int) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from service.commands.bundle import titled
-from service.commands.data import DEFAULT_COLUMNS, DEFAULT_DATA, DataDir, Headers, KCore, Source, headers
+from service.commands.data import DEFAULT_COLUMNS, DEFAULT_DATA, DataDir, Headers, KCore, Source, headers, warn_if_few
 from service.commands.origin import Origin, note
 from service.commands.output import AsJson, Quiet, program, show_facts, show_json
 from service.commands.watching import Watch, watched
@@ -138,6 +138,7 @@ def train(
     table = _items(source, data_dir) if titles else None
     use_threads(threads)
     dataset = load(source, data_dir, k_core=k_core, columns=names, text_encoder=_encoder() if encode_text else None)
+    warn_if_few(dataset)
     folder = out or Path("runs") / dataset.name
     if ties is Ties.SHUFFLED:
         dataset = shuffle_same_day(dataset, seed)

@@ -37,6 +37,13 @@ def test_a_good_file_says_what_it_holds_and_what_comes_next(folder: Path) -> Non
     assert folder.name not in shown.stdout
 
 
+def test_data_that_teach_nothing_are_said_to(folder: Path) -> None:
+    assert "Only 3 interactions of 1 user:" in invoke("check", "shop.interactions.csv").stderr
+    rows = [f"u{user},{item},{stamp}\n" for user in range(50) for stamp, item in enumerate("abc")]
+    (folder / "many.csv").write_text("user_id,item_id,timestamp\n" + "".join(rows))
+    assert "Only" not in invoke("check", "many.csv").stderr
+
+
 @pytest.mark.usefixtures("folder")
 def test_other_names_of_columns_are_suggested_and_taken() -> None:
     wrong = invoke("check", "own.csv")
