@@ -10,7 +10,7 @@ from loadtest.bench.explain_world import World, made_histories, open_world
 
 ROOT = Path(__file__).resolve().parents[2]
 BUNDLE = ROOT / "models" / "bundles" / "beauty"
-REQUESTS, ENOUGH = 100, 0.8
+REQUESTS, ENOUGH = 200, 0.8
 
 
 @pytest.fixture(scope="module")
