@@ -149,8 +149,8 @@ def _room(taken: dict[tuple[int, ...], list[int]], code: I32, codebook: int, dep
 
 
 def fitting_codebook(items: int, most: int) -> int:
-    """Codes a depth for so many items: about 16 items begin with each, where `most` codes allow it.
+    """Codes a depth for so many items: four items or more begin with each, where `most` codes allow it.
 
     With as many first codes as items the depths below would have nothing left to say.
     """
-    return min(most, max(16, 1 << (-(-items // 16) - 1).bit_length()))
+    return min(most, max(16, 1 << (-(-items // 4) - 1).bit_length()))
