@@ -42,6 +42,13 @@ function filled(element, props, children) {
 /** @param {any} child */
 const asNode = (child) => (child instanceof Node ? child : String(child));
 
+/** Which control of which row of a list has the focus. @param {HTMLElement} list */
+export function held(list) {
+  const focused = document.activeElement;
+  const row = focused ? [...list.children].findIndex((entry) => entry.contains(focused)) : -1;
+  return row < 0 ? null : { row, control: [...list.children[row].children].indexOf(focused) };
+}
+
 /** Runs `action` once `ms` have passed without another call. @param {() => void} action @param {number} ms */
 export function debounced(action, ms) {
   let timer = 0;

@@ -1,6 +1,6 @@
 // The first view: one question asked plainly, for the list and the time, then explained, for the tree and the counts.
 
-import { explained, Latest, recommend } from "./api.js";
+import { explained, get, Latest, recommend } from "./api.js";
 import { $ } from "./dom.js";
 import { drawFigures } from "./figures.js";
 import { count, ms, plural } from "./format.js";
@@ -15,7 +15,7 @@ import { searchTree } from "./tree/tree.js";
  * @param {import("./page.js").Offered} offered @param {import("./page.js").Shared} shared
  * @param {(id: string) => void} add puts an item into the history
  */
-export function exploration(offered, { store, items, session, wire, settle, trouble }, add) {
+export function exploration(offered, { store, items, session, wire, settle, trouble, used }, add) {
   const choose = (item) => store.set({ item });
   const dial = knob(offered.bundle, offered.plain.strategy, (patch) => store.set(patch));
   const list = itemList(items, choose, add);
@@ -45,7 +45,14 @@ export function exploration(offered, { store, items, session, wire, settle, trou
     show(next);
     wire.draw([request], [next.answer]);
     await look(request, signal);
+    await price(signal);
     settle("ready");
+  }
+
+  /** Every call may have taught the service what its tiers cost. */
+  async function price(signal) {
+    const { bundles } = await get("catalogue", signal);
+    dial.price(bundles.find(({ slot }) => slot === offered.bundle.slot)?.tiers ?? []);
   }
 
   /** @param {Asked} asked */
@@ -54,6 +61,7 @@ export function exploration(offered, { store, items, session, wire, settle, trou
     drawFigures(asked, null, session);
     list.draw(answer, chosen(), strategy ? `${tier}, ${strategy}` : tier);
     dial.served(answer.budget.tier);
+    used(answer.history);
     $("served").textContent = `${answer.model.name} ${answer.model.version}, ${count(offered.bundle.items)} items`;
     $("said").textContent = `${plural(answer.items.length, "item")} at ${answer.budget.tier} in ${ms(took)} ms.`;
   }

@@ -14,20 +14,29 @@ export function fields(items, samples, write) {
   let sample = 0;
   let known = 0;
 
-  k.addEventListener("change", () => write({ k: Math.min(100, Math.max(1, Math.round(Number(k.value)) || 10)) }));
-  category.addEventListener("change", () => write({ category: category.value.trim() }));
-  deadline.addEventListener("change", () =>
-    write({
-      deadline: Number(deadline.value) >= 1 ? String(Math.min(600_000, Math.round(Number(deadline.value)))) : "",
-    }),
-  );
+  /** What was typed becomes what is asked, also where that is what was asked before. */
+  function enter(field, name, value) {
+    field.value = String(value);
+    write({ [name]: value });
+  }
+
+  k.addEventListener("change", () => enter(k, "k", Math.min(100, Math.max(1, Math.round(Number(k.value)) || 10))));
+  category.addEventListener("change", () => enter(category, "category", category.value.trim()));
+  deadline.addEventListener("change", () => {
+    const wanted = Math.min(600_000, Math.round(Number(deadline.value)));
+    enter(deadline, "deadline", wanted >= 1 ? String(wanted) : "");
+  });
 
   $("sample").addEventListener("click", () => {
     sample = (sample + 1) % samples.length;
     write({ history: samples[sample], item: "" });
     $("history-status").textContent = `Sample user ${sample + 1} of ${samples.length}.`;
   });
-  $("clear").addEventListener("click", () => write({ history: [], item: "" }));
+  $("clear").addEventListener("click", () => {
+    write({ history: [], item: "" });
+    $("history-status").textContent = "The history is empty.";
+    $(samples.length ? "sample" : "search").focus(); // what was clicked can no longer be
+  });
   /** @type {HTMLButtonElement} */ ($("sample")).disabled = !samples.length;
 
   return {

@@ -26,6 +26,9 @@ const CACHE = {
 /** Why this tier, in words. @param {{reason: string}} budget */
 export const reason = (budget) => REASONS[budget.reason] ?? budget.reason;
 
+/** Was the history encoded for this call? @param {{cache: string}} answer */
+export const cached = (answer) => CACHE[answer.cache] ?? answer.cache;
+
 /** Candidates over all levels of an explained answer; null where there was no search. @param {any} answer */
 export function computed(answer) {
   const levels = answer?.search?.levels;
@@ -103,11 +106,11 @@ function stages(times) {
 
 function compute(answer, opened) {
   const sums = computed(opened);
-  const { k_keep: keep = 0, k_plus: plus = 0, tier: name } = answer?.budget ?? {};
+  const { k_keep: keep = 0, k_plus: plus = 0 } = answer?.budget ?? {};
   const searched = answer?.source === "search";
   if (answer && !searched) {
-    const what = answer.source === "exact" ? "every item scored, no search" : "nothing searched";
-    return tile("tile-compute", "Compute", "–", what, line(`tier ${name}`), line("\u00a0"));
+    const what = answer.source === "exact" ? "every item was scored" : "the most popular items";
+    return tile("tile-compute", "Compute", "–", "no search", line(what), line("\u00a0"));
   }
   return tile(
     "tile-compute",
@@ -118,7 +121,10 @@ function compute(answer, opened) {
       sums ? `${count(sums.kept)} kept, ${count(sums.rescued)} rescued` : "\u00a0",
       "Summed over the levels of the explained call",
     ),
-    line(answer ? `K′ ${count(keep)} of K+ ${count(plus)} a level` : "\u00a0"),
+    line(
+      answer ? `K′ ${count(keep)} of K+ ${count(plus)}` : "\u00a0",
+      "Widths of the last level; a bundle may have others above, as the tree shows",
+    ),
   );
 }
 
@@ -128,9 +134,9 @@ function tier(answer) {
     "tile-tier",
     "Tier served",
     budget?.tier ?? "–",
-    answer?.degraded ? "degraded" : budget?.tier === "none" ? "" : (budget?.strategy ?? ""),
+    answer?.degraded ? "degraded" : budget?.strategy === "none" ? "" : (budget?.strategy ?? ""),
     line(budget ? reason(budget) : "\u00a0"),
-    line(answer ? (CACHE[answer.cache] ?? answer.cache) : "\u00a0"),
+    line(answer ? cached(answer) : "\u00a0"),
   );
 }
 

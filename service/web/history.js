@@ -1,22 +1,26 @@
 // The history: what the user met, newest first on the page, oldest first in a request. Every step works by key.
 
-import { $, h } from "./dom.js";
-import { plural } from "./format.js";
+import { $, h, held } from "./dom.js";
+import { count, plural } from "./format.js";
 
 const MOVES = { ArrowUp: 1, ArrowDown: -1 }; // towards the newest, towards the oldest
 
 /** @param {import("./items.js").Items} items @param {() => string[]} read @param {(history: string[]) => void} write */
 export function historyPanel(items, read, write) {
   const list = $("history");
+  /** @type {{history: string[], said: string} | null} what became of it in an answer */
+  let told = null;
 
   /** Write, say what happened, and keep the focus where the reader's hand is. */
   function change(history, said, focus) {
+    const control = held(list)?.control ?? 0;
     write(history);
     $("history-status").textContent = said;
-    const chips = /** @type {NodeListOf<HTMLElement>} */ (list.querySelectorAll(".chip"));
-    const place = Math.min(focus, chips.length - 1);
-    if (place >= 0) chips[place].focus();
-    else $("search").focus();
+    if (!history.length) return $("search").focus();
+    const controls = /** @type {HTMLCollectionOf<HTMLButtonElement>} */ (
+      list.children[Math.min(focus, history.length - 1)].children
+    );
+    return (controls[control]?.disabled ? controls[0] : controls[control])?.focus();
   }
 
   function move(at, by) {
@@ -87,19 +91,24 @@ export function historyPanel(items, read, write) {
     draw() {
       const history = read();
       const chips = history.map((id, at) => chip(id, at, history.length)).reverse();
-      const held = place(list);
+      const kept = held(list);
       const nothing = h("li", { class: "muted none" }, "Empty: what most people took will be recommended.");
       list.replaceChildren(...(chips.length ? chips : [nothing]));
-      if (held) list.children[held.row]?.children[held.control]?.focus({ preventScroll: true });
-      $("history-count").textContent = history.length ? `${plural(history.length, "item")}, newest first` : "";
+      if (kept) list.children[kept.row]?.children[kept.control]?.focus({ preventScroll: true });
+      const length = history.length ? `${plural(history.length, "item")}, newest first` : "";
+      $("history-count").textContent = told?.history === history ? told.said : length;
       /** @type {HTMLButtonElement} */ ($("clear")).disabled = !history.length;
     },
+    /** Say where an answer left out some of it. @param {{used: number, unknown: number, truncated: number}} answered */
+    used({ used, unknown, truncated }) {
+      if (!unknown && !truncated) return;
+      const history = read();
+      const parts = [
+        truncated && `newest ${count(used)} of ${count(history.length)} used`,
+        unknown && `${count(unknown)} of ${count(history.length)} unknown`,
+      ];
+      told = { history, said: parts.filter(Boolean).join(", ") };
+      $("history-count").textContent = told.said;
+    },
   };
-}
-
-/** Which control of which row has the focus. @param {HTMLElement} list */
-function place(list) {
-  const focused = document.activeElement;
-  const entry = focused?.closest("#history li");
-  return entry ? { row: [...list.children].indexOf(entry), control: [...entry.children].indexOf(focused) } : null;
 }

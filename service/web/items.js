@@ -18,6 +18,7 @@ const AT_ONCE = 100; // per call; the service takes 200, an address much longer 
 
 export class Items {
   #shown = new Map();
+  #absent = new Set();
   #prefixes = new Map();
 
   /** Keep what came with another answer. @param {Shown[]} items */
@@ -33,11 +34,12 @@ export class Items {
    */
   async learn(ids, signal, bundle = null) {
     await inParts(
-      [...new Set(ids)].filter((id) => !this.#shown.has(id)),
+      [...new Set(ids)].filter((id) => !this.#shown.has(id) && (bundle || !this.#absent.has(id))),
       async (part) => {
         const query = part.map((id) => `id=${encodeURIComponent(id)}`).join("&");
         const where = bundle ? `&bundle=${encodeURIComponent(bundle)}` : "";
         this.keep((await get(`catalogue/items?${query}${where}`, signal)).items);
+        for (const id of part) if (!bundle && !this.#shown.has(id)) this.#absent.add(id);
       },
     );
   }

@@ -1,7 +1,7 @@
 // The knob: one stop for `auto`, one for every tier, each with what it costs at the moment; and the strategies.
 
 import { $, h } from "./dom.js";
-import { ms } from "./format.js";
+import { count, ms } from "./format.js";
 import { AUTO, EXACT } from "./request.js";
 
 /** @typedef {{name: string, k_keep: number, k_plus: number, ms: number | null}} Tier */
@@ -13,7 +13,7 @@ export function widths(tier) {
   if (tier.name === EXACT) return `scores every item${cost}`;
   return tier.k_keep === tier.k_plus
     ? `beam of ${tier.k_keep}, no PRM${cost}`
-    : `K′ ${tier.k_keep} of K+ ${tier.k_plus}${cost}`;
+    : `K′ ${count(tier.k_keep)} of K+ ${count(tier.k_plus)}${cost}`;
 }
 
 /**
@@ -25,8 +25,9 @@ export function knob(bundle, plain, write) {
   const slider = /** @type {HTMLInputElement} */ ($("budget"));
   const select = /** @type {HTMLSelectElement} */ ($("strategy"));
   const names = [AUTO, ...bundle.tiers.map((tier) => tier.name)];
-  const tiers = new Map(bundle.tiers.map((tier) => [tier.name, tier]));
-  const stops = names.map((name) => stop(name, tiers.get(name), dearest(bundle.tiers), () => write({ tier: name })));
+  const stops = names.map((name) => stop(name, () => write({ tier: name })));
+  let tiers = new Map();
+  let chosen = AUTO;
 
   slider.max = String(names.length - 1);
   $("stops").replaceChildren(...stops);
@@ -35,14 +36,29 @@ export function knob(bundle, plain, write) {
   slider.addEventListener("input", () => write({ tier: names[Number(slider.value)] }));
   select.addEventListener("change", () => write({ strategy: select.value }));
 
+  function say() {
+    const said = chosen === AUTO || tiers.has(chosen) ? widths(tiers.get(chosen)) : "no tier of this bundle";
+    slider.setAttribute("aria-valuetext", `${chosen}, ${said}`);
+    $("knob-said").textContent = `${chosen}: ${said}`;
+  }
+
+  /** What the tiers cost by now. @param {Tier[]} all */
+  function price(all) {
+    const most = Math.max(1, ...all.map((tier) => tier.ms ?? 0));
+    tiers = new Map(all.map((tier) => [tier.name, tier]));
+    stops.forEach((element, place) => cost(element, tiers.get(names[place]), most));
+    say();
+  }
+
+  price(bundle.tiers);
   return {
+    price,
     /** @param {{tier: string, strategy: string}} state */
     draw({ tier, strategy }) {
-      const at = Math.max(0, names.indexOf(tier));
-      const said = widths(tiers.get(names[at]));
-      slider.value = String(at);
-      slider.setAttribute("aria-valuetext", `${names[at]}, ${said}`);
-      $("knob-said").textContent = `${names[at]}: ${said}`;
+      const at = names.indexOf(tier);
+      slider.value = String(Math.max(0, at));
+      chosen = tier;
+      say();
       select.value = strategy;
       select.disabled = tier === EXACT;
       select.title = tier === EXACT ? "A scan takes no strategy" : "How the search spends its budget";
@@ -61,18 +77,20 @@ export const strategies = (names, plain) => [
   ...names.filter((name) => name !== plain).map((name) => h("option", { value: name }, name)),
 ];
 
-const dearest = (tiers) => Math.max(1, ...tiers.map((tier) => tier.ms ?? 0));
-
-/** A column of the ladder: cost, a bar as high as its logarithm, and the name. */
-function stop(name, tier, most, choose) {
-  const known = tier !== undefined && tier.ms !== null;
-  const bar = h("span", { class: "height" });
-  bar.style.height = known ? `${(100 * Math.log1p(4 * tier.ms)) / Math.log1p(4 * most)}%` : "0";
-  return h(
+/** A column of the ladder: what the tier costs, the same as a bar, and its name. */
+const stop = (name, choose) =>
+  h(
     "span",
     { class: "stop", "data-tier": name, onclick: choose },
-    h("span", { class: "cost" }, known ? ms(tier.ms) : name === AUTO ? "\u00a0" : "–"),
-    h("span", { class: "shaft" }, bar),
+    h("span", { class: "cost" }, name === AUTO ? "ms" : "–"),
+    h("span", { class: "shaft" }, h("span", { class: "height" })),
     h("span", { class: "tier" }, name),
   );
+
+/** A bar is as high as the logarithm of the cost. @param {HTMLElement} element @param {Tier | undefined} tier */
+function cost(element, tier, most) {
+  const known = tier?.ms ?? null;
+  element.querySelector(".height").style.height =
+    known === null ? "0" : `${(100 * Math.log1p(4 * known)) / Math.log1p(4 * most)}%`;
+  if (tier) element.querySelector(".cost").textContent = ms(known);
 }

@@ -1,9 +1,9 @@
 // The recommended items, and calmly what changed since the answer before.
 
 import { mark, changes } from "./changes.js";
-import { $, h, still } from "./dom.js";
+import { $, h, held, still } from "./dom.js";
 import { reason } from "./figures.js";
-import { figure } from "./format.js";
+import { count, figure } from "./format.js";
 
 const MOVE = { duration: 320, easing: "cubic-bezier(.2,.7,.2,1)" };
 
@@ -34,7 +34,7 @@ export function itemList(items, choose, add) {
         h(
           "span",
           { class: "score", title: scores(item) },
-          item.reward === null && item.log_prob === null ? String(item.score) : figure(item.score),
+          score(item),
         ),
       ),
       h(
@@ -61,9 +61,13 @@ export function itemList(items, choose, add) {
       const ids = answer.items.map((item) => item.item_id);
       const { moved, gone } = changes(before?.ids ?? null, ids);
       const tops = positions(list);
-      const focused = document.activeElement?.closest?.("#list li")?.dataset.id;
+      const focus = held(list);
+      const focused = focus && list.children[focus.row].dataset.id;
       list.replaceChildren(...answer.items.map((item, at) => row(item, at, moved.get(item.item_id), chosen)));
-      if (focused) list.querySelector(`[data-id="${CSS.escape(focused)}"] .row`)?.focus({ preventScroll: true });
+      if (focus) {
+        const entry = list.querySelector(`[data-id="${CSS.escape(focused)}"]`) ?? list.children[focus.row];
+        entry?.children[focus.control]?.focus({ preventScroll: true });
+      }
       const said = note(answer, before, moved, gone);
       $("list-note").textContent = $("list-note").title = said || "\u00a0";
       const left = gone.length ? `Left: ${gone.map((id) => items.name(id)).join(", ")}` : "\u00a0";
@@ -98,8 +102,14 @@ export const place = (at, sign, words) =>
     ),
   );
 
+/** A popular item has been counted, not scored. */
+const counted = (item) => item.reward === null && item.log_prob === null;
+
+/** What ranked an item. @param {{score: number, reward: number | null, log_prob: number | null}} item */
+export const score = (item) => (counted(item) ? count(item.score) : figure(item.score));
+
 const scores = (item) =>
-  item.reward === null && item.log_prob === null
+  counted(item)
     ? "interactions counted"
     : `score ${figure(item.score, 3)}, reward ${figure(item.reward, 3)}, log-prob ${figure(item.log_prob, 3)}`;
 

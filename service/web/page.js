@@ -2,7 +2,7 @@
 
 import { get, Refusal } from "./api.js";
 import { combobox } from "./combobox.js";
-import { $, debounced, h } from "./dom.js";
+import { $, debounced } from "./dom.js";
 import { exploration } from "./explore.js";
 import { fields } from "./fields.js";
 import { count } from "./format.js";
@@ -10,6 +10,7 @@ import { historyPanel } from "./history.js";
 import { Items } from "./items.js";
 import { Session } from "./session.js";
 import { EMPTY, fromHash, Store } from "./state.js";
+import { say } from "./trouble.js";
 import { wire } from "./wire.js";
 
 const PAUSE_MS = 60;
@@ -36,6 +37,7 @@ async function offer() {
  * @property {ReturnType<typeof wire>} wire
  * @property {(state: string) => void} settle
  * @property {typeof trouble} trouble
+ * @property {(told: {used: number, unknown: number, truncated: number}) => void} used what became of the history
  */
 
 /**
@@ -45,12 +47,8 @@ async function offer() {
  * @param {boolean} [older] is an answer from before still shown?
  */
 function trouble(error, again, older = false) {
-  const said = error && `${error.message}${older ? " Below is the answer before." : ""}`;
-  const note =
-    said &&
-    h("p", { class: "note bad" }, h("span", {}, said), h("button", { type: "button", onclick: again }, "Try again"));
-  $("trouble").replaceChildren(...(note ? [note] : []));
-  main.classList.toggle("stale", Boolean(note));
+  say($("trouble"), error && `${error.message}${older ? " Below is the answer before." : ""}`, again);
+  main.classList.toggle("stale", Boolean(error));
 }
 
 /** The state of the page, for styles and tests: starting, asking, ready or refused. */
@@ -72,7 +70,10 @@ async function start() {
 /** The second view, fetched when it is first wanted. @param {Offered} offered @param {Shared} shared */
 function later(offered, shared) {
   let made = null;
-  const failed = (again) => () => shared.trouble(new Refusal(0, "The service does not answer."), again);
+  const failed = (again) => () => {
+    shared.trouble(new Refusal(0, "The service does not answer."), again);
+    shared.settle("refused");
+  };
   const run = async () => {
     made ??= await import("./compare/compare.js").then((module) => module.comparison(offered, shared), failed(run));
     await made?.run();
@@ -87,11 +88,10 @@ function open(offered) {
   const found = fromHash(location.hash);
   const plain = { ...EMPTY, tier: offered.plain.tier };
   const store = new Store(plain, "history" in found ? found : { history: offered.samples[0] ?? [], ...found });
-  const shared = { store, items, session: new Session(), wire: wire(), settle, trouble };
   const read = () => store.state.history;
   const add = (id) => store.set({ history: [...read(), id], item: "" });
-
   const panel = historyPanel(items, read, (history) => store.set({ history, item: "" }));
+  const shared = { store, items, session: new Session(), wire: wire(), settle, trouble, used: panel.used };
   const form = fields(items, offered.samples, (patch) => store.set(patch));
   const explore = exploration(offered, shared, add);
   const views = { explore, compare: later(offered, shared) };

@@ -44,7 +44,7 @@ export function fromHash(hash) {
   const found = {};
   for (const part of hash.replace(/^#/, "").split("&")) {
     const [name, ...rest] = part.split("=");
-    if (!(name in EMPTY)) continue;
+    if (!Object.hasOwn(EMPTY, name)) continue;
     try {
       found[name] = (READ[name] ?? decodeURIComponent)(rest.join("="));
     } catch {

@@ -122,6 +122,41 @@ def test_the_fields_reach_the_service(open_page: Open) -> None:
     assert len(page.settled().items()) == 4
 
 
+def test_a_field_shows_what_is_asked_whatever_was_typed(open_page: Open) -> None:
+    page = open_page(f"{SHORT}&k=100").settled()
+    for label, typed, shown in (("Items", "1000", "100"), ("Deadline, ms", "-5", "")):
+        field = page.page.get_by_role("spinbutton", name=label)
+        field.fill(typed)
+        field.press("Tab")
+        expect(field).to_have_value(shown)
+
+
+def test_what_of_a_history_is_not_used_is_said(open_page: Open) -> None:
+    page = open_page("/#history=nobody,sells,this&tier=k10").settled()
+    expect(page.page.locator("#history-count")).to_have_text("3 of 3 unknown")
+    asked = list[str]()
+    page.page.on("request", lambda request: asked.append(request.url))
+    page.page.get_by_role("slider", name="Compute budget").press("ArrowRight")
+    expect(page.settled().page.locator("#knob-said")).to_contain_text("k20")
+    assert asked
+    assert not [url for url in asked if "/catalogue/items" in url]  # what is unknown is asked for once
+    catalogue = page.page.request.get(f"{page.base}/catalogue/items?limit=60").json()
+    ids = ",".join(item["item_id"] for item in catalogue["items"])
+    page = open_page(f"/#history={ids}&tier=k10").settled()
+    expect(page.page.locator("#history-count")).to_have_text("newest 50 of 60 used")
+
+
+def test_the_ladder_shows_what_the_tiers_cost_by_now(open_page: Open) -> None:
+    page = open_page(SHORT).settled()
+    with page.page.expect_response("**/catalogue") as told:
+        page.page.get_by_role("slider", name="Compute budget").press("ArrowRight")
+    page.settled()
+    tiers = {tier["name"]: tier["ms"] for tier in told.value.json()["bundles"][0]["tiers"] if tier["ms"] is not None}
+    for name, ms in tiers.items():
+        shown = page.page.locator(f'.stop[data-tier="{name}"] .cost').inner_text()
+        assert float(shown) == pytest.approx(ms, rel=0.06)
+
+
 def test_the_page_measures_its_own_plain_calls(open_page: Open) -> None:
     page = open_page(SHORT)
     tile = page.settled().page.locator("#tile-session")

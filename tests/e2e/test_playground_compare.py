@@ -69,3 +69,10 @@ def test_on_a_phone_both_sides_fit(open_page: Open) -> None:
     assert side(page, "a")
     assert side(page, "b")
     assert page.page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_popular_items_are_counted_and_not_scored(open_page: Open) -> None:
+    page = open_page("/#view=compare&history=&a=k10&b=k50").settled()
+    scores = page.page.locator("#pane-a .score").all_inner_texts()
+    assert scores
+    assert all(score.replace(",", "").isdecimal() for score in scores)

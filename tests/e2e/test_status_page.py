@@ -16,5 +16,6 @@ def test_the_status_page_fills_with_the_service_s_own_figures(width: int, scheme
         for item in ("B001NM85Q0", "B006ZUNMLS"):
             page.page.request.post(f"{page.base}/recommend", data={"history": [item], "budget": budget})
     expect(page.page.locator("[data-figure=p50] .value")).not_to_have_text("–", timeout=15_000)
+    expect(page.page.locator("#stages dt").last).to_have_text("other")
     assert page.grave() == []
     assert page.page.evaluate("document.documentElement.scrollWidth") == width

@@ -10,19 +10,19 @@ import { pane } from "./pane.js";
 import { bundleOf, firstSides, sideOf } from "./sides.js";
 
 /** @param {import("../page.js").Offered} offered @param {import("../page.js").Shared} shared */
-export function comparison(offered, { store, items, session, wire, settle, trouble }) {
+export function comparison(offered, { store, items, session, wire, settle, trouble, used }) {
   const first = firstSides(offered.experiments, offered.bundle);
   const panes = ["a", "b"].map((name) => pane(name, offered, items, (text) => store.set({ [name]: text })));
   const lines = svg("svg", { class: "lines", "aria-hidden": "true" });
   const verdict = h("p", { class: "verdict", role: "status" });
   const latest = new Latest();
   $("compare").replaceChildren(verdict, h("div", { class: "panes" }, panes[0].element, lines, panes[1].element));
-  new ResizeObserver(() =>
+  const connect = () =>
     join(
       lines,
       panes.map(({ list }) => list),
-    ),
-  ).observe($("compare"));
+    );
+  new ResizeObserver(connect).observe($("compare"));
 
   const texts = (state) => [state.a || first[0], state.b || first[1]];
 
@@ -48,7 +48,7 @@ export function comparison(offered, { store, items, session, wire, settle, troub
   function refused(error, at, signal) {
     if (signal.aborted || !(error instanceof Refusal)) throw error;
     panes[at].refuse(error, run);
-    verdict.textContent = "One side was refused, so there is nothing to compare.";
+    verdict.textContent = "A side was refused, so there is nothing to compare.";
     lines.replaceChildren();
     return null;
   }
@@ -64,10 +64,7 @@ export function comparison(offered, { store, items, session, wire, settle, troub
       h("b", {}, figure(overlap)),
       shift === null ? "" : `, mean change of rank ${figure(shift, 1)}`,
     );
-    join(
-      lines,
-      panes.map(({ list }) => list),
-    );
+    connect();
   }
 
   function run() {
@@ -81,6 +78,7 @@ export function comparison(offered, { store, items, session, wire, settle, troub
       async (signal) => {
         const asked = await ask(requests, signal);
         if (asked) {
+          used(asked[0].answer.history);
           show(asked, [null, null], state.k);
           wire.draw(
             requests,

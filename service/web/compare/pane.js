@@ -1,10 +1,11 @@
 // One side of a comparison: what it runs, what that took, and its list.
 
 import { h } from "../dom.js";
-import { computed, reason } from "../figures.js";
-import { count, figure, ms } from "../format.js";
+import { cached, computed, reason } from "../figures.js";
+import { count, ms } from "../format.js";
 import { EXACT } from "../request.js";
-import { place } from "../list.js";
+import { place, score } from "../list.js";
+import { say } from "../trouble.js";
 import { choices, sideOf, textOf } from "./sides.js";
 import { strategies } from "../knob.js";
 
@@ -63,7 +64,7 @@ export function pane(name, offered, items, write) {
      * @param {any} opened
      */
     draw(asked, other, opened) {
-      trouble.replaceChildren();
+      say(trouble, null, () => {});
       figures.replaceChildren(
         ...terms(asked, opened).map(([term, value, more]) =>
           h("div", {}, h("dt", {}, term), h("dd", {}, value, h("span", { class: "muted" }, ` ${more}`))),
@@ -75,14 +76,7 @@ export function pane(name, offered, items, write) {
     },
     /** @param {import("../api.js").Refusal} error @param {() => void} again */
     refuse(error, again) {
-      trouble.replaceChildren(
-        h(
-          "p",
-          { class: "note bad" },
-          h("span", {}, error.message),
-          h("button", { type: "button", onclick: again }, "Try again"),
-        ),
-      );
+      say(trouble, error.message, again);
       list.replaceChildren();
       figures.replaceChildren();
     },
@@ -93,7 +87,7 @@ function terms({ answer, ms: wall }, opened) {
   const sums = computed(opened);
   const { tier, k_keep: keep, k_plus: plus, strategy } = answer.budget;
   return [
-    ["Latency", `${ms(wall)} ms`, `${ms(answer.timings_ms.total)} in the service`],
+    ["Latency", `${ms(wall)} ms`, `${ms(answer.timings_ms.total)} in the service, ${cached(answer)}`],
     ["Tier", tier, reason(answer.budget)],
     ["Search", strategy, answer.source === "search" ? `K′ ${count(keep)} of K+ ${count(plus)}` : answer.source],
     [
@@ -123,7 +117,7 @@ function row(item, at, there, first, items) {
         h("span", { class: "name" }, items.name(item.item_id)),
         h("span", { class: "detail mono" }, items.detail(item.item_id)),
       ),
-      h("span", { class: "score" }, figure(item.score)),
+      h("span", { class: "score" }, score(item)),
     ),
   );
 }

@@ -27,14 +27,14 @@ export const bar = (part, kind = "") =>
   svg("svg", { class: `share ${kind}`, viewBox: "0 0 100 6", preserveAspectRatio: "none", "aria-hidden": "true" },
     svg("rect", { class: "rest", width: 100, height: 6 }), svg("rect", { width: (100 * Math.min(1, part ?? 0)).toFixed(2), height: 6 }));
 
-/** Parts of a whole, side by side. @param {number[]} parts */
+/** Parts of a whole, side by side; what is called `other` in a colour of its own. @param {[string, number][]} parts */
 export function stack(parts) {
-  const total = parts.reduce((sum, part) => sum + part, 0) || 1;
+  const total = parts.reduce((sum, [, part]) => sum + part, 0) || 1;
   let left = 0;
-  const cells = parts.map((part, at) => {
+  const cells = parts.map(([name, part], at) => {
     const x = left;
     left += (100 * part) / total;
-    return svg("rect", { class: `part-${at % 6}`, x: x.toFixed(2), width: (left - x).toFixed(2), height: 10 });
+    return svg("rect", { class: `part-${name === "other" ? name : at}`, x: x.toFixed(2), width: (left - x).toFixed(2), height: 10 });
   });
   return svg("svg", { class: "stack", viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true" }, cells);
 }

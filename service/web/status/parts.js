@@ -58,7 +58,7 @@ function split(view, experiment) {
   const p = view.now("promise_experiment_srm_p", { experiment });
   const met = [...view.by("promise_exposures_total", "bucket", { experiment })].map(([bucket, count]) => `${bucket} ${Math.round(count)}`);
   return facts([
-    ["Split as the weights say?", p === null ? "–" : p < BROKEN_P ? `no, p = ${p.toPrecision(2)}: lifts mean nothing` : `yes, p = ${p.toPrecision(2)}`,
+    ["Split as the weights say?", p === null ? "–" : p < BROKEN_P ? `no, p = ${p.toPrecision(2)}: lifts mean nothing` : `nothing speaks against it, p = ${p.toPrecision(2)}`,
       p !== null && p < BROKEN_P ? "bad" : "good"],
     ["Exposures in this time", met.join(", ") || "none"],
   ]);

@@ -13,6 +13,7 @@ const REASONS = {
   bounds: "its bucket's bounds", frozen: "an operator", requested: "the request", default: "the default", bucket: "its bucket",
   no_history: "no history", expired: "expired in the queue",
 };
+const OTHER = "Other: reading and checking the request, writing the answer, and waiting for a core meanwhile.";
 const STAGES = ["queue", "cache", "encode", "expand", "prune", "items"];
 const CLASSES = ["4xx", "5xx"];
 
@@ -48,11 +49,13 @@ export function stages(view) {
   /** @type {[string, number][]} */
   const sums = STAGES.filter((stage) => spent.has(stage)).map((stage) => [stage, spent.get(stage) ?? 0]);
   if (!total || !sums.length) return [nothing(QUIET)];
-  const whole = sums.reduce((sum, [, seconds]) => sum + seconds, 0);
+  const staged = sums.reduce((sum, [, seconds]) => sum + seconds, 0);
+  const whole = Math.max(staged, view.grown(`${DURATION}_sum`));
+  sums.push(["other", whole - staged]);
   const rows = sums.map(([stage, seconds], at) => [
-    h("span", { class: `key key-${at % 6}` }, stage), `${time(seconds / total)}, ${share(seconds / whole)}`,
+    h("span", { class: `key key-${stage === "other" ? "other" : at}` }, stage), `${time(seconds / total)}, ${share(seconds / whole)}`,
   ]);
-  return [stack(sums.map(([, seconds]) => seconds)), facts(rows)];
+  return [stack(sums), facts(rows), h("p", { class: "muted nothing" }, OTHER)];
 }
 
 /** @param {View} view */
@@ -73,7 +76,7 @@ export function budget(view) {
 
 /** @param {View} view */
 export function search(view) {
-  const total = recommendations(view);
+  const total = recommendations(view) - view.grown("promise_strategy_total", { strategy: "none" });
   const levels = [...view.by("promise_beam_candidates_total", "level").keys()].sort((a, b) => Number(a) - Number(b));
   if (!total || !levels.length) return [nothing("No search in this time.")];
   const mean = (value) => (value / total).toFixed(0);

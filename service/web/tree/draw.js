@@ -11,13 +11,19 @@ const NARROW = 120; // px that a level has for its words
 
 const pen = document.createElement("canvas").getContext("2d");
 
-/** As much of a text as fits, in the tree's font. @param {string} text @param {number} width in px */
-function fit(text, width) {
-  if (!pen || width < 24) return "";
+/** Has a text room, in the tree's font? @param {string} text @param {number} width in px */
+function fits(text, width) {
+  if (!pen) return false;
   pen.font = `12px ${getComputedStyle(document.body).fontFamily}`;
-  if (pen.measureText(text).width <= width) return text;
+  return pen.measureText(text).width <= width;
+}
+
+/** As much of a text as fits. @param {string} text @param {number} width in px */
+function fit(text, width) {
+  if (width < 24) return "";
+  if (fits(text, width)) return text;
   let end = text.length;
-  while (end > 1 && pen.measureText(`${text.slice(0, end)}…`).width > width) end -= 1;
+  while (end > 1 && !fits(`${text.slice(0, end)}…`, width)) end -= 1;
   return end > 1 ? `${text.slice(0, end).trimEnd()}…` : "";
 }
 
@@ -92,7 +98,9 @@ function head(level, x, room) {
     `${count(level.expanded)} → ${count(level.kept)}`,
     level.rescued ? `${count(level.rescued)} rescued` : "",
   ];
-  const said = room < NARROW ? [spent, rescues] : [[spent, rescues].filter(Boolean).join(", "), votes];
+  const short = `${spent}, ${count(level.rescued)} ◆`;
+  const together = rescues ? `${spent}, ${rescues}` : spent;
+  const said = room < NARROW ? [spent, rescues] : [fits(together, room + 8) ? together : short, votes];
   return svg(
     "g",
     { class: "level-head", transform: `translate(${x} 0)` },
