@@ -22,7 +22,7 @@ from models.manifest import Dims, Manifest, Provenance, Scoring, sha256
 from models.network import Promise
 from models.parity import check_parity
 from models.recipe import PrmForm
-from models.staging import staged
+from models.staging import replaced, staged
 from models.votes.bundled import Calibrated, write_votes
 
 F16 = NDArray[np.float16]
@@ -162,7 +162,6 @@ def amend(folder: Path, **changes: Any) -> Manifest:
     """Change manifest fields of a written bundle, such as its scoring rule or metrics, and write it back whole."""
     path = folder / contract.MANIFEST
     manifest = Manifest.model_validate(Manifest.model_validate_json(path.read_bytes()).model_dump() | changes)
-    beside = path.with_suffix(".partial")
-    beside.write_text(manifest.model_dump_json(indent=1) + "\n")
-    beside.replace(path)
+    with replaced(path) as partial:
+        partial.write_text(manifest.model_dump_json(indent=1) + "\n")
     return manifest

@@ -24,6 +24,7 @@ from models.own_users import choose_rule, on_test
 from models.recipe import PrmForm, Recipe, differing
 from models.runs import Run, RunError, Setting, claim
 from models.sasrec import SASRec
+from models.staging import replaced
 from models.tokenizer import SemanticIds, item_vectors, tokenize
 from models.training import Progress, Trainer
 from models.two_stages import fit_inner
@@ -45,10 +46,9 @@ def semantic_ids(run: Run, setting: Setting) -> SemanticIds:
     items, seed = run.dataset.items, run.recipe.training.seed
     vectors = item_vectors(recipe, run.split(setting).train, len(items.ids), items.text, seed)
     found = tokenize(vectors, recipe.depth, recipe.codebook, seed, recipe.balanced)
-    beside = path.with_suffix(".partial.npz")
-    beside.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(beside, codes=found.codes, collisions=found.collisions)
-    beside.replace(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replaced(path) as partial:
+        np.savez(partial, codes=found.codes, collisions=found.collisions)
     run.log(f"{setting}: semantic IDs " + " ".join(f"{k} {v:.3g}" for k, v in found.report().items()))
     return found
 

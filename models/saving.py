@@ -5,6 +5,8 @@ from typing import Any
 
 import torch
 
+from models.staging import replaced
+
 
 class SaveError(OSError):
     """Weights that could not be written; one sentence."""
@@ -16,12 +18,10 @@ def save(state: Any, path: Path) -> None:
     Raises:
         SaveError: the disk did not take it; what was there before is still there.
     """
-    beside = path.with_suffix(".tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(state, beside)
-        beside.replace(path)
+        with replaced(path) as partial:
+            torch.save(state, partial)
     except (OSError, RuntimeError) as error:  # a full disk is a RuntimeError to torch, which does not say what it was
-        beside.unlink(missing_ok=True)
         why = error.strerror if isinstance(error, OSError) else "is the disk full?"
         raise SaveError(f"{path}: cannot be written ({why}).") from error

@@ -1,7 +1,6 @@
 """Titles for a finished bundle: items.jsonl beside its graphs, for people who look at recommendations."""
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from models import contract
 from models.features import read_items
 from models.manifest import Manifest, sha256
 from models.readers import DataError
+from models.staging import replaced
 
 
 @dataclass(frozen=True)
@@ -78,20 +78,12 @@ def _write(bundle: Path, manifest: Manifest, lines: Sequence[tuple[str, str]]) -
     others = {name: digest for name, digest in manifest.files.items() if name != contract.TITLES}
     if contract.TITLES in manifest.files:
         _describe(bundle, manifest, others)
-    _replace(bundle / contract.TITLES, text)
+    with replaced(bundle / contract.TITLES) as partial:
+        partial.write_text(text, "utf-8")
     _describe(bundle, manifest, others | {contract.TITLES: sha256(bundle / contract.TITLES)})
 
 
 def _describe(bundle: Path, manifest: Manifest, files: dict[str, str]) -> None:
     described = manifest.model_copy(update={"files": files})
-    _replace(bundle / contract.MANIFEST, described.model_dump_json(indent=1) + "\n")
-
-
-def _replace(file: Path, text: str) -> None:
-    """The file with this text, whole or as it was."""
-    partial = file.with_name(file.name + ".partial")
-    try:
-        partial.write_text(text, "utf-8")
-        os.replace(partial, file)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replaced(bundle / contract.MANIFEST) as partial:
+        partial.write_text(described.model_dump_json(indent=1) + "\n")

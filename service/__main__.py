@@ -1,136 +1,24 @@
-"""`python -m service`: settings → bundle → server → drain. What forbids a start is one sentence and exit code 2."""
+"""`python -m service`. What a person can mend is one sentence on standard error and exit code 2; Ctrl-C is 130."""
 
-import contextlib
-import errno
-import gc
-import signal
-import socket
 import sys
-import time
-from types import FrameType
-from typing import Any
 
-import uvicorn
-
-from service import settings
-from service.app import create_app
-from service.commands.greeting import Greeting, by_hand
-from service.errors import PromiseError, StartError
-from service.observability.logging import open_logger, route_server_log
-from service.runtime import Runtime, open_runtime
-
-
-class DrainingServer(uvicorn.Server):
-    """On SIGTERM: not ready, serving on for `drain_s`, then the listener closes and requests in flight finish.
-
-    SIGINT or a second signal skips the pause.
-    """
-
-    def __init__(self, config: uvicorn.Config, runtime: Runtime, greeting: Greeting) -> None:
-        super().__init__(config)
-        self._runtime, self._greeting = runtime, greeting
-        self._leave_at = float("inf")
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started and sockets:
-            bundles = self._runtime.bundles
-            device = "cuda" if "CUDAExecutionProvider" in bundles.get().searcher.engine.providers else "cpu"
-            models = [bundles.get(name).tag for name in bundles.names]
-            self._greeting.ready(sockets[0].getsockname()[1], models, device)
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        first = self._leave_at == float("inf")  # an operator may have begun to drain before
-        self._runtime.lifecycle.draining = True
-        self._greeting.stopping()
-        if first and sig == signal.SIGTERM:
-            self._leave_at = time.monotonic() + self._runtime.settings.drain_s
-        else:
-            super().handle_exit(sig, frame)
-
-    async def on_tick(self, counter: int) -> bool:
-        if time.monotonic() >= self._leave_at and not self.should_exit:
-            super().handle_exit(signal.SIGTERM, None)
-        return await super().on_tick(counter)
-
-
-def listener(host: str, port: int) -> socket.socket:
-    """The socket to serve on.
-
-    Raises:
-        StartError: the address is taken, or not one of this machine's.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as error:
-        raise StartError(_refused(host, port, error)) from error
-
-
-def _refused(host: str, port: int, error: OSError) -> str:
-    free = f"choose another one, as in PROMISE_PORT={port + 1 if port < 65535 else 8000} or --port"
-    if error.errno == errno.EADDRINUSE:
-        return f"Port {port} of {host} is taken: stop what listens there, or {free}."
-    if error.errno in (errno.EACCES, errno.EPERM):
-        return f"Port {port} may only be taken by root: {free.replace(str(port + 1), '8000')}."
-    return f"PROMISE_HOST and PROMISE_PORT: {host}:{port} cannot be served on ({error.strerror or error})."
-
-
-def serve(runtime: Runtime, greeting: Greeting | None = None) -> None:
-    """Serve until a signal ends it; the runtime is closed then."""
-    chosen = runtime.settings
-    config = uvicorn.Config(
-        create_app(runtime),
-        host=chosen.host,
-        port=chosen.port,
-        loop="uvloop",
-        http="httptools",
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        log_level="warning" if by_hand() else None,  # the greeting says it shorter
-        server_header=False,
-        timeout_keep_alive=75,  # longer than load balancers keep theirs
-        timeout_graceful_shutdown=max(1, round(chosen.grace_s)),
-    )
-    gc.collect()
-    gc.freeze()  # what start-up left lives as long as the process: looking through it again costs requests tens of ms
-    with listener(chosen.host, chosen.port) as opened, contextlib.suppress(KeyboardInterrupt):
-        DrainingServer(config, runtime, greeting or Greeting(chosen)).run(sockets=[opened])
-
-
-def run(**overrides: Any) -> None:
-    """Load settings and bundle, serve until a signal; `overrides` win over the environment.
-
-    Raises:
-        PromiseError: the settings, the bundle or the device do not allow a start.
-    """
-    chosen = _readable(settings.load(**overrides))
-    listener(chosen.host, chosen.port).close()  # a taken port is told before the wait for the bundle
-    greeting = Greeting(chosen)
-    greeting.loading()
-    route_server_log(chosen.log_format, sys.stdout)
-    runtime = open_runtime(chosen, logger=open_logger(chosen.log_format, sys.stdout))
-    models = {name: runtime.bundles.get(name).tag for name in runtime.bundles.names}
-    told = {} if by_hand() else {"settings": chosen.model_dump(mode="json")}
-    runtime.logger.info("serving", models=models, **told)
-    serve(runtime, greeting)
-
-
-def _readable(chosen: settings.Settings) -> settings.Settings:
-    """Lines for people on a terminal, unless a format was asked for."""
-    if by_hand() and "log_format" not in chosen.model_fields_set:
-        return chosen.model_copy(update={"log_format": "console"})
-    return chosen
+from service.commands.mistakes import INTERRUPTED, sentence
 
 
 def main() -> int:
-    """Exit code 2, and one sentence on standard error, if the service cannot start."""
+    """Serve until a signal; the exit code."""
     try:
+        from service.server import run  # here, so that a package that is missing is told as a sentence too
+
         run()
-    except PromiseError as error:
-        sys.stderr.write(f"{error.detail}\n")
+    except KeyboardInterrupt:  # before the server listened for it
+        sys.stderr.write("Interrupted.\n")
+        return INTERRUPTED
+    except Exception as error:
+        told = sentence(error)
+        if told is None:
+            raise
+        sys.stderr.write(f"{told}\n")
         return 2
     return 0
 

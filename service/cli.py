@@ -6,15 +6,16 @@ from typing import Annotated
 
 import typer
 
-from service.commands.mending import sentence
-from service.commands.rooms import Rooms
+from service.commands.index import LazyGroup
+from service.commands.mistakes import INTERRUPTED, sentence
 
-INTERRUPTED = 130  # what typer leaves with after Ctrl-C
 EPILOG = """Exit codes: 0 done; 1 a check or a gate failed; 2 a mistake that you can mend; 130 Ctrl-C.
 
 Results go to standard output (--json for machines), progress to standard error."""
 
-app = typer.Typer(cls=Rooms, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, epilog=EPILOG)
+app = typer.Typer(
+    cls=LazyGroup, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, epilog=EPILOG
+)
 
 
 def _version(wanted: bool) -> None:
@@ -55,7 +56,8 @@ def _leave(left: SystemExit) -> None:
     if left.code == INTERRUPTED:
         typer.echo("Interrupted.", err=True)
     try:
-        sys.stdout.flush()
+        if sys.stdout is not None:  # closed before the start, as by >&-
+            sys.stdout.flush()
     except BrokenPipeError:
         # What is still buffered would fail once more when Python ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

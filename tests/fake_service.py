@@ -13,7 +13,6 @@ import httpx
 from made import made_catalogue
 from pydantic import SecretStr
 
-from service.__main__ import serve
 from service.app import create_app
 from service.engine.bundle import Catalogue
 from service.engine.fake import FakeEngine
@@ -26,6 +25,7 @@ from service.runtime import Runtime, open_runtime
 from service.search.guided import Deadline
 from service.search.plan import Rule
 from service.search.trie import build
+from service.server import serve
 from service.settings import Settings
 
 

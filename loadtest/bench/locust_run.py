@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -62,14 +62,16 @@ def run_locust(
         raise BenchError("a load test needs a user, a second and a positive spawn rate")
     folder = _folder(out)
     output = Output(json_output)
-    with _pinned(bool(host)) as cores, ExitStack() as stack:
+    elsewhere = nullcontext(machine.Cores((), ()))  # nothing is pinned where the service is not on this machine
+    with elsewhere if host else machine.pinned() as cores, ExitStack() as stack:
         result = machine.describe(cores) | {"bundle": bundle.name, "plan": asdict(plan), "folder": str(folder)}
         service = None if host else stack.enter_context(_service(folder, bundle, cores))
         url = service.url if service else host.rstrip("/")
-        result |= {"url": url} | _experiments(url)
+        names = [one["name"] for one in _get(url, "/experiments")["experiments"]]
+        result |= {"url": url, "experiments": names}
         output.say(f"{plan.users} users for {plan.seconds} s ({plan.shape}) on {url}; everything goes to {folder}")
         result |= _drive(url, bundle, plan, folder, service)
-        result["reports"] = _reports(url, result["experiments"])
+        result["reports"] = [_get(url, f"/experiments/{name}/report") for name in names]
     (folder / "result.json").write_text(json.dumps(result, indent=1) + "\n")
     show(result, output)
     output.end(result)
@@ -83,13 +85,6 @@ def _folder(out: Path | None) -> Path:
     except OSError as error:
         raise BenchError(f"{folder} cannot be made: {error.strerror}") from None
     return folder
-
-
-@contextmanager
-def _pinned(free: bool) -> Iterator[machine.Cores]:
-    """Nothing is pinned where the service runs elsewhere."""
-    with nullcontext(machine.Cores((), ())) if free else machine.pinned() as cores:
-        yield cores
 
 
 @contextmanager
@@ -159,15 +154,6 @@ def _used(pid: int) -> float:
         return machine.cpu_s(pid)
     except OSError:  # a thread, or all of it, ended meanwhile
         return 0.0
-
-
-def _experiments(url: str) -> dict[str, Any]:
-    """The names of the experiments in force."""
-    return {"experiments": [one["name"] for one in _get(url, "/experiments")["experiments"]]}
-
-
-def _reports(url: str, names: Sequence[str]) -> list[dict[str, Any]]:
-    return [_get(url, f"/experiments/{name}/report") for name in names]
 
 
 def _get(url: str, path: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from loadtest.bench.output import spread
-from loadtest.bench.saturation_users import NOTHING, Users
+from loadtest.bench.saturation_users import Users
 from loadtest.seconds import GOOD, SHED, Shot, percentiles_ms
 
 FIGURES = ("offered", "goodput", "p50_ms", "p99_ms", "shed", "late", "cut", "ndcg_a_second")
@@ -93,9 +93,9 @@ def cell(shots: Iterable[Shot], run: Run, users: Users) -> Cell:
 
 
 def _sum(values: Sequence[float | None]) -> float | None:
-    """None where one of them is not known; nothing answered is worth what nothing is."""
+    """None where one of them is not known; no answers at all are worth 0."""
     known = [value for value in values if value is not None]
-    return sum(known, NOTHING.ndcg or 0.0) if len(known) == len(values) else None
+    return sum(known, 0.0) if len(known) == len(values) else None
 
 
 def _mean(values: Sequence[float | None], count: int) -> float | None:

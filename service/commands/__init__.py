@@ -1,1 +1,1 @@
-"""Sub-commands of the console script, a file per room; each imports what it needs when it runs."""
+"""Sub-commands of the console script, each in the file of its name or its group; imports wait until one runs."""

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from service.commands import bench_load, bench_search
+from service.commands.options import AsJson, names
 from service.settings import SHIPPED_BUNDLE
 
 UNDER_LOAD, SEARCH = "The service under load", "The search alone"
@@ -26,7 +27,6 @@ bench_load.add_to(app, UNDER_LOAD)
 bench_search.add_to(app, SEARCH)
 
 Bundle = Annotated[Path, typer.Option(help="Bundle folder to serve.")]
-Json = Annotated[bool, typer.Option("--json", help="Standard output holds one JSON object and nothing else.")]
 Seed = Annotated[int, typer.Option(help="Seed of the made users.")]
 
 
@@ -45,7 +45,7 @@ def cache(
     cache_mb: Annotated[int, typer.Option(help="Memory for encodings in each process.")] = 2,
     each: Annotated[int, typer.Option(help="Histories priced, of every length.")] = 200,
     seed: Seed = 0,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Hit ratios, bytes in Redis, and time saved against recomputing, at the shipped size and a heavy one."""
     from loadtest.bench.cache import Plan, run_cache
@@ -66,15 +66,14 @@ def faults(
     tier: Annotated[str, typer.Option(help="Budget of every request.")] = "k10",
     users: Annotated[int, typer.Option(help="Distinct histories, all of them in Redis.")] = 1200,
     seed: Seed = 0,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Load while Redis is killed, restarted, paused, slowed, emptied, spoiled or locked: failures and added p99."""
     from loadtest.bench.fault_rows import ROWS
     from loadtest.bench.faults import Plan, run_faults
 
     plan = Plan(healthy_s, fault_s, after_s, rate=rate, tier=tier, users=users)
-    chosen = tuple(part.strip() for part in rows.split(",")) if rows else tuple(ROWS)
-    run_faults(bundle, plan, chosen, seed, json_output=as_json)
+    run_faults(bundle, plan, tuple(names(rows) or ROWS), seed, json_output=as_json)
 
 
 @app.command(rich_help_panel=UNDER_LOAD)
@@ -86,7 +85,7 @@ def batching(
     tier: Annotated[str, typer.Option(help="Budget of every request.")] = "k50",
     compared: Annotated[int, typer.Option(help="Lists checked for equality.")] = 500,
     seed: Seed = 0,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Throughput with micro-batching against one request a batch, and whether the lists are the same."""
     from loadtest.bench.batching import run_batching
@@ -104,7 +103,7 @@ def load_step(
     places: Annotated[int, typer.Option(help="PROMISE_MAX_CONCURRENT of the service; absent: its default.")] = 0,
     figure: Annotated[Path | None, typer.Option(help="Where to draw it, .svg or .png.")] = None,
     seed: Seed = 0,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Open loop from half of the capacity to four times that and back: tiers, refusals, missed deadlines, recovery."""
     from loadtest.bench.load_step import Plan, run_load_step
@@ -122,7 +121,7 @@ def reload(
     rate: Annotated[float, typer.Option(help="Requests a second.")] = 60.0,
     tier: Annotated[str, typer.Option(help="Budget of every request.")] = "k20",
     seed: Seed = 0,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Reload and roll back a bundle under load: failures, and whether every answer is its version's."""
     from loadtest.bench.reload import Plan, run_reload
@@ -138,7 +137,7 @@ def shell(
     callers: Annotated[int, typer.Option(help="Callers at saturation.")] = 32,
     tier: Annotated[str, typer.Option(help="Budget of every request.")] = "k50",
     seed: Seed = 0,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """What the service adds to its engine, beside bare FastAPI."""
     from loadtest.bench import heavy, workload
@@ -153,7 +152,7 @@ def start(
     bundle: Bundle = SHIPPED_BUNDLE,
     starts: Annotated[int, typer.Option(help="Starts.")] = 5,
     seed: Seed = 0,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Seconds from exec to ready, resident memory, bytes of a cached encoding."""
     from loadtest.bench.memory import Plan, run_start

@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from service.commands.options import AsJson, names
 from service.settings import SHIPPED_BUNDLE
 
-Json = Annotated[bool, typer.Option("--json", help="Standard output holds one JSON object and nothing else.")]
 GATES = "Gates (a broken one ends with exit code 1)"
 
 
@@ -44,7 +44,7 @@ def locust(
         typer.Option(metavar="NAME=MS", help="95th percentile of one scenario, repeatable.", rich_help_panel=GATES),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the made users.")] = 0,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """A load test by locust: HTML report, CSV, gates, the A/B report of the run."""
     from loadtest.bench.locust_run import Plan, run_locust
@@ -81,16 +81,16 @@ def saturation(
     places: Annotated[int, typer.Option(help="PROMISE_MAX_CONCURRENT of the service; absent: its default.")] = 0,
     figure: Annotated[Path | None, typer.Option(help="Where to draw it, .svg or .png.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of users and arrivals.")] = 0,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """0.25 to 4 times the capacity: latency, goodput, tiers, measured quality; adaptive and not."""
     from loadtest.bench.saturation import FACTORS, Plan, run_saturation
     from loadtest.bench.venvs import BenchError
 
-    names = tuple(part.strip() for part in modes.split(",") if part.strip())
     try:
-        loads = tuple(float(part) for part in factors.split(",")) if factors else FACTORS
+        loads = tuple(map(float, names(factors))) or FACTORS
     except ValueError:
         raise BenchError(f"{factors!r} are no loads such as 0.5,1,2") from None
-    plan = Plan(seconds, deadline_ms=deadline_ms, modes=names, repeats=repeats, factors=loads, places=places)
+    budgets = tuple(names(modes))
+    plan = Plan(seconds, deadline_ms=deadline_ms, modes=budgets, repeats=repeats, factors=loads, places=places)
     run_saturation(bundle, plan, data_dir, figure, seed, json_output=as_json)

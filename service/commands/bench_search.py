@@ -6,9 +6,8 @@ from typing import Annotated
 
 import typer
 
+from service.commands.options import AsJson, names
 from service.settings import SHIPPED_BUNDLE
-
-Json = Annotated[bool, typer.Option("--json", help="Standard output holds one JSON object and nothing else.")]
 
 
 def add_to(app: typer.Typer, panel: str) -> None:
@@ -20,7 +19,7 @@ def add_to(app: typer.Typer, panel: str) -> None:
 def peers(
     rounds: Annotated[int, typer.Option(help="Interleaved rounds A B A B.")] = 7,
     requests: Annotated[int, typer.Option(help="Requests a round.")] = 20,
-    names: Annotated[str, typer.Option("--peers", help="Peers, separated by commas; absent: all.")] = "",
+    only: Annotated[str, typer.Option("--peers", help="Peers, separated by commas; absent: all.")] = "",
     size: Annotated[str, typer.Option(help="Model size on all sides: tiger or large.")] = "tiger",
     beam: Annotated[int, typer.Option(help="K' = the peers' beam.")] = 50,
     k_plus: Annotated[int, typer.Option(help="K+ of our guided search.")] = 200,
@@ -30,7 +29,7 @@ def peers(
     index_url: Annotated[str, typer.Option(help="One more package index, such as that of torch's CPU builds.")] = "",
     fresh: Annotated[bool, typer.Option(help="Build the peers' environments anew.")] = False,
     figure: Annotated[Path | None, typer.Option(help="Where to draw it, .svg or .png.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="End with one JSON object holding `ratios`.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """One core, batch 1, cold encode: ours with and without PRM against other serving stacks and two exact rankings."""
     from loadtest.bench.peers import lacking, run_peers
@@ -46,11 +45,11 @@ def peers(
         core=core,
         index_url=index_url,
         prm=prm,
-        peers=names,
+        peers=only,
         size=size,
         figure=figure,
     )
-    if lacking(result, names):
+    if lacking(result, only):
         raise typer.Exit(1)
 
 
@@ -62,7 +61,7 @@ def engine(
     calls: Annotated[int, typer.Option(help="Calls of a round at K' = 50, batch 1; others in proportion.")] = 40,
     prm: Annotated[str, typer.Option(help="PRM form without --bundle: inner or cross.")] = "inner",
     profile: Annotated[bool, typer.Option(help="Also where the time goes, by operator.")] = False,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Every stage, tier and batch against the machine's own matrix products, and against a plain beam."""
     from loadtest.bench.engine import run_engine
@@ -78,13 +77,12 @@ def explain(
     tiers: Annotated[str, typer.Option(help="Tiers, separated by commas; the middle one is judged.")] = "k10,k50,k200",
     calls: Annotated[int, typer.Option(help="Requests a round, tier and length, each with and without.")] = 20,
     seed: Annotated[int, typer.Option(help="Seed of the histories and of what is removed.")] = 0,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Whether removing what `explain` names moves the reward more than removing others, and what explaining costs."""
     from loadtest.bench.explain import run_explain
 
-    chosen = [tier for tier in tiers.split(",") if tier]
-    run_explain(bundle, data_dir, requests, rounds, chosen, calls, seed, json_output=as_json)
+    run_explain(bundle, data_dir, requests, rounds, names(tiers), calls, seed, json_output=as_json)
 
 
 def gpu(
@@ -94,7 +92,7 @@ def gpu(
     calls: Annotated[int, typer.Option(help="Calls of every case in a round, a call being a batch.")] = 60,
     compared: Annotated[int, typer.Option(help="Lists of every tier compared with the CPU's.")] = 200,
     seed: Annotated[int, typer.Option(help="Seed of the made histories.")] = 0,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """A CUDA device at 50/200 and 1000/4000, batches 1, 8, 32: latency, requests a second, agreement with the CPU."""
     from loadtest.bench.gpu import Work, run_gpu
@@ -108,7 +106,7 @@ def histories(
     at_limit: Annotated[float, typer.Option(help="Share of visits by users whose window is full.")] = 0.5,
     rounds: Annotated[int, typer.Option(help="Interleaved rounds.")] = 7,
     seed: Annotated[int, typer.Option(help="Seed of the histories.")] = 0,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Encoding a long history whole against extending a cached encoding by its newest events, on one core."""
     from loadtest.bench.histories import numbers, run_histories
@@ -127,7 +125,7 @@ def scale(
         Path | None, typer.Option(help="A trained bundle: what its tiers keep of the scan's ten.")
     ] = None,
     figure: Annotated[Path | None, typer.Option(help="Where to draw it, .svg or .png.")] = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Catalogues from 10 k to 10 M items: build, bytes, search, update."""
     from loadtest.bench.scale import Plan, run_scale
@@ -136,5 +134,5 @@ def scale(
     if bundle:
         typer.echo(json.dumps(overlaps(bundle), indent=None if as_json else 2))
         return
-    chosen, drawn, graphs = (tuple(part for part in text.split(",") if part) for text in (sizes, codes, hnsw))
+    chosen, drawn, graphs = (tuple(names(text)) for text in (sizes, codes, hnsw))
     run_scale(Plan(chosen, drawn, graphs, rounds, requests), figure, as_json)

@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.commands.data import DEFAULT_DATA, DataDir, KCore
-from service.commands.evaluating import DatasetName
-from service.commands.output import AsJson, show_json, show_table
+from service.commands.options import DEFAULT_DATA, AsJson, DataDir, DatasetName, KCore
+from service.commands.output import show_json, show_table
 
 if TYPE_CHECKING:
     from models.evaluation.choosing import Trial

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from service.commands.output import AsJson, show_facts, show_json, verdict
+from service.commands.options import AsJson
+from service.commands.output import show_facts, show_json, verdict
 from service.settings import SHIPPED_BUNDLE
 
 EPILOG = """Examples:
@@ -75,14 +76,6 @@ def titles(
         show_json({"bundle": str(path), "items": found.items, "titled": found.titled, "records": found.records})
         return
     typer.echo(f"{path}: titles for {found.titled:,} of {found.items:,} items.")
-
-
-def titled(bundle: Path, table: Path, item_column: str) -> str:
-    """Give a bundle these titles; says how many it got."""
-    from models.titles import add_titles
-
-    found = add_titles(bundle, table, item_column=item_column)
-    return f"titles for {found.titled:,} of {found.items:,} items from {table}"
 
 
 def present(path: Path) -> None:

@@ -5,11 +5,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.commands.output import AsJson, Quiet, program, show_facts, show_json, verdict
+from service.commands.options import (
+    DEFAULT_COLUMNS,
+    DEFAULT_DATA,
+    AsJson,
+    DataDir,
+    Headers,
+    KCore,
+    Quiet,
+    Source,
+    headers,
+)
+from service.commands.output import program, show_facts, show_json, verdict
+from service.commands.progress import watched
 
 if TYPE_CHECKING:
     from models.dataset import Dataset
-    from models.interactions import Columns
 
 EPILOG = """Examples:
 
@@ -21,26 +32,7 @@ promise data fetch beauty --folder data"""
 
 app = typer.Typer(no_args_is_help=True, help="Fetch, check or describe a dataset.", epilog=EPILOG)
 
-Source = Annotated[
-    str,
-    typer.Argument(
-        metavar="DATA", help="A CSV or Parquet file, a folder, or a name in the data folder: beauty, sports."
-    ),
-]
-DataDir = Annotated[Path, typer.Option(help="Folder in which names are looked up.", rich_help_panel="Data")]
-KCore = Annotated[
-    int,
-    typer.Option(min=0, help="Drop users and items with fewer rows, until none is left.", rich_help_panel="Data"),
-]
-Headers = Annotated[
-    str,
-    typer.Option(
-        "--columns", metavar="USER,ITEM,TIME", help="Names of the three columns in the file.", rich_help_panel="Data"
-    ),
-]
-DEFAULT_DATA = Path("../shared/data")
 FEATURES = ("items_with_category", "items_with_brand", "items_with_title", "text_dimensions")
-DEFAULT_COLUMNS = "user_id,item_id,timestamp"
 FEW_USERS = 50
 
 
@@ -58,7 +50,6 @@ def fetch(
 ) -> None:
     """Fetch the public raw files of an Amazon 2014 category; interrupted downloads go on."""
     from models.fetch import AMAZON_2014, fetch
-    from service.commands.watching import watched
 
     with watched(quiet, resumes=True) as watch:
         reports = fetch(name, folder, AMAZON_2014, progress=lambda file, done, of: watch.at(file, done, of or 0))
@@ -136,13 +127,3 @@ def _options(data_dir: Path, columns: str, k_core: int) -> str:
     options = [f"--data-dir {data_dir}" if data_dir != DEFAULT_DATA else ""]
     options += [f"--columns {columns}" if columns != DEFAULT_COLUMNS else "", f"--k-core {k_core}" if k_core else ""]
     return "".join(f" {option}" for option in options if option)
-
-
-def headers(text: str) -> "Columns":
-    """The three columns of an interaction table, by their names in the header."""
-    from models.interactions import Columns
-
-    names = [part.strip() for part in text.split(",")]
-    if len(names) != 3 or not all(names):
-        raise typer.BadParameter(f"{text!r} is not three names, as in {DEFAULT_COLUMNS}", param_hint="'--columns'")
-    return Columns(*names)

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.commands.output import AsJson, show_json
+from service.commands.options import AsJson
+from service.commands.output import show_json
 
 if TYPE_CHECKING:
-    from service.commands.checkup import Check
+    from service.commands.doctor_checks import Check
 
 EPILOG = """Reads the same PROMISE_ variables as the service.
 
@@ -24,7 +25,7 @@ def doctor(
     as_json: AsJson = False,
 ) -> None:
     """Check that this machine can serve: packages, bundle, device, Redis, port."""
-    from service.commands.checkup import checkup
+    from service.commands.doctor_checks import checkup
 
     found = checkup({} if port is None else {"port": port})
     ok = all(one.state != "wrong" for one in found)

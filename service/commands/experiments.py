@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from service.commands.output import AsJson, results, show_json, verdict
+from service.commands.options import AsJson
+from service.commands.output import results, show_json, verdict
 from service.errors import ExperimentsError, StartError
 
 if TYPE_CHECKING:

@@ -7,9 +7,10 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from service.commands import output
-from service.commands.data import DEFAULT_DATA, DataDir
-from service.commands.output import AsJson, Quiet, show_json, show_table
-from service.commands.watching import watched
+from service.commands.evaluate import show_results
+from service.commands.options import DEFAULT_DATA, AsJson, DataDir, Quiet, names
+from service.commands.output import show_json, show_table
+from service.commands.progress import watched
 from service.settings import SHIPPED_BUNDLE
 
 EPILOG = """Examples:
@@ -45,7 +46,6 @@ def results(
 ) -> None:
     """Tables and plot of results kept earlier; `promise report FILE` for short."""
     from models import pages
-    from models import report as tables
     from models import results as kept
 
     found = kept.load(saved)
@@ -53,12 +53,7 @@ def results(
         pages.write_section(markdown, section or saved.stem, pages.quality(found))
     if plot:
         pages.plot(found, plot)
-    if as_json:
-        show_json(tables.summarise(found, reference=found[0].method))
-        return
-    show_table(*tables.rows(found, reference=found[0].method))
-    show_table(*tables.depth_rows(found), keys=2)
-    show_table(*tables.error_rows(found))
+    show_results(found, as_json)
 
 
 @app.command()
@@ -93,7 +88,7 @@ def scaling(
         wanted = study.subjects(run, bundle, sports, world)
         samples = {study.WORLD: Sample(few, few, timed)}
         found = study.study(
-            study.chosen(wanted, _names(only), _names(groups)),
+            study.chosen(wanted, names(only), names(groups)),
             run,
             study.Datasets(data_dir, watch.say).of,
             lambda name: samples.get(name, Sample(users, more, timed)),
@@ -134,8 +129,8 @@ def strategies(
     from models.training import use_threads
 
     use_threads(1)
-    others = [Path(name) for name in _names(seeds)]
-    wanted = shelf.subjects(first, bundle, others, router, shelf.Sample(users, choosing, timed), _names(only))
+    others = [Path(name) for name in names(seeds)]
+    wanted = shelf.subjects(first, bundle, others, router, shelf.Sample(users, choosing, timed), names(only))
     with watched(quiet, resumes=True) as watch:
         found = shelf.report(*wanted, Datasets(data_dir, watch.say).of, run, watch.say)
         _draw(pages, found, _Wanted(markdown, section, plots), watch.say)
@@ -171,7 +166,3 @@ def _show(pages: Any, found: Any, as_json: bool) -> None:
             show_table(head, cells, title)
     for line in [*found.missing, *pages.sentences(found)]:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
-
-
-def _names(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]

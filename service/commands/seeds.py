@@ -6,10 +6,9 @@ from typing import Annotated
 
 import typer
 
-from service.commands.data import DEFAULT_DATA, DataDir, KCore
-from service.commands.evaluating import DatasetName
-from service.commands.output import AsJson, Quiet, results, show_json, show_table
-from service.commands.watching import watched
+from service.commands.options import DEFAULT_DATA, AsJson, DataDir, DatasetName, KCore, Quiet
+from service.commands.output import results, show_json, show_table
+from service.commands.progress import watched
 
 EPILOG = """Examples:
 

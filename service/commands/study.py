@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from service.commands.data import DEFAULT_DATA, DataDir
-from service.commands.output import AsJson, Quiet, show_json, show_table
-from service.commands.watching import Watch, watched
+from service.commands.options import DEFAULT_DATA, AsJson, DataDir, Quiet, names
+from service.commands.output import show_json, show_table
+from service.commands.progress import Watch, watched
 
 if TYPE_CHECKING:
     from models.dataset import Dataset
@@ -52,7 +52,7 @@ def study(
     from models.training import use_threads
 
     use_threads(threads)
-    only = [part.strip() for part in arms.split(",") if part.strip()]
+    only = names(arms)
     wanted = arms_of(name) if name not in (COLD, VOTES) else []
     data = load(dataset, data_dir)
     with watched(quiet, resumes=True) as watch:

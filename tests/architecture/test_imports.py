@@ -54,6 +54,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "service.loading": (*LEAVES, *TOOLS, *USE_CASE, "service.settings", "service.engine", "models.manifest"),
     "service.runtime": (*LEAVES, *TOOLS, *STORES, *USE_CASE, *OPEN, "service.engine"),
     "service.app": (*LEAVES, "service.api", "service.runtime"),
+    "service.greeting": ("service.settings",),
+    "service.server": (*LEAVES, *OPEN, "service.app", "service.greeting", "service.runtime"),
     **dict.fromkeys(("service.__main__", "service.cli"), ("service",)),
     "service.commands": ("service", "models", "loadtest.bench"),
     "models": ("models",),

@@ -2,13 +2,18 @@
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
 import urllib.request
 from pathlib import Path
 
+import pytest
+
 from service.settings import SHIPPED_BUNDLE
+
+ROOT = Path(__file__).resolve().parents[2]
 
 PROMISE = [str(Path(sys.executable).with_name("promise"))]
 if not Path(PROMISE[0]).exists():  # tests of a folder that is not installed
@@ -34,6 +39,28 @@ def test_a_reader_that_leaves_is_met_with_silence() -> None:
         done = subprocess.run([*PROMISE, *arguments], stdout=here, stderr=subprocess.PIPE, text=True, check=False)
         assert done.stderr == "", arguments
     os.close(here)
+
+
+def test_an_output_that_was_closed_before_the_start_is_no_error() -> None:
+    command = " ".join(shlex.quote(word) for word in [*PROMISE, "bundle", "describe"])
+    done = subprocess.run(["sh", "-c", f"{command} >&-"], stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "said"),
+    [
+        ("KeyboardInterrupt", 130, "Interrupted.\n"),
+        ("ModuleNotFoundError(name='uvicorn')", 2, "This command needs the package uvicorn, which is not installed: "),
+    ],
+)
+def test_a_start_that_ends_while_importing_is_one_sentence(tmp_path: Path, raised: str, code: int, said: str) -> None:
+    (tmp_path / "uvicorn.py").write_text(f"raise {raised}\n")
+    variables = environment(PYTHONPATH=f"{tmp_path}:{ROOT}")
+    done = subprocess.run([sys.executable, "-m", "service"], env=variables, capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert done.stderr.startswith(said)
+    assert done.stderr.count("\n") == 1
 
 
 def test_what_is_piped_has_no_colours_and_whole_paths() -> None:

@@ -161,7 +161,7 @@ def test_the_log_is_json_and_no_torch_was_imported() -> None:
 
 def test_importing_everything_that_serves_imports_no_torch() -> None:
     code = (
-        "import sys, service.app, service.__main__, service.cli, service.engine.graphs, service.engine.bundle\n"
+        "import sys, service.app, service.server, service.cli, service.engine.graphs, service.engine.bundle\n"
         "assert 'torch' not in sys.modules and 'sklearn' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

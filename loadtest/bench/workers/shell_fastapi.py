@@ -1,6 +1,6 @@
 """Bare FastAPI around the same engine calls, for the shell benchmark: a body, a route, a dictionary of encodings.
 
-Usage: python -m loadtest.bench.workers.shell_fastapi FOLDER PORT. The server's settings are those of service.__main__.
+Usage: python -m loadtest.bench.workers.shell_fastapi FOLDER PORT. The server's settings are those of service.server.
 No deadline, queue, budget, experiment, metric, log line, token or header: what anybody would write first.
 """
 

@@ -8,7 +8,7 @@ import torch
 
 from models.advance import counted
 from models.saving import SaveError, save
-from models.staging import staged
+from models.staging import replaced, staged
 
 
 def files(folder: Path) -> dict[str, str]:
@@ -37,6 +37,42 @@ def test_an_error_leaves_what_was_there_and_nothing_else(tmp_path: Path, error: 
     with pytest.raises(error):
         cut(tmp_path / "out", error())
     assert files(tmp_path) == {"out/a": "before"}
+
+
+def test_a_stop_between_the_two_renames_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with staged(tmp_path / "out") as staging:
+        (staging / "a").write_text("before")
+    rename = Path.rename
+
+    def stopped(self: Path, target: Path) -> Path:
+        if self.suffix == ".partial":
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", stopped)
+    with pytest.raises(KeyboardInterrupt), staged(tmp_path / "out"):
+        pass
+    assert files(tmp_path) == {"out/a": "before"}
+    (tmp_path / "out").rename(tmp_path / "out.before")  # killed there
+    with pytest.raises(OSError, match="cut"):
+        cut(tmp_path / "out", OSError("cut"))
+    assert files(tmp_path) == {"out/a": "before"}
+
+
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path, error: type[BaseException]) -> None:
+    def written(text: str, wrong: BaseException | None = None) -> None:
+        with replaced(tmp_path / "a.json") as partial:
+            partial.write_text(text)
+            if wrong:
+                raise wrong
+
+    written("before")
+    with pytest.raises(error):
+        written("half", error())
+    assert files(tmp_path) == {"a.json": "before"}
+    written("after")
+    assert files(tmp_path) == {"a.json": "after"}
 
 
 def test_weights_that_do_not_fit_on_the_disk_leave_the_older_ones(tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def test_ctrl_c_is_one_line_and_its_own_exit_code(
     def interrupted(**_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("service.__main__.run", interrupted)
+    monkeypatch.setattr("service.server.run", interrupted)
     assert run(monkeypatch, "serve") == 130
     assert capsys.readouterr().err == "Interrupted.\n"
 
@@ -132,7 +132,7 @@ def test_a_wrong_option_is_a_sentence_too(monkeypatch: pytest.MonkeyPatch, capsy
 
 def test_serve_hands_its_options_on(monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[dict[str, object]] = []
-    monkeypatch.setattr("service.__main__.run", lambda **options: given.append(options))
+    monkeypatch.setattr("service.server.run", lambda **options: given.append(options))
     CliRunner().invoke(cli.app, ["serve", "--port", "9000", "--bundle", "b"])
     CliRunner().invoke(cli.app, ["serve"])
     assert given == [{"port": 9000, "bundle": (Path("b"),)}, {}]

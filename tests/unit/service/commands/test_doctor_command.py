@@ -2,6 +2,7 @@
 
 import json
 import socket
+import sys
 
 import pytest
 from redis_server import RedisServer
@@ -53,3 +54,12 @@ def test_a_setting_that_does_not_exist_is_wrong(monkeypatch: pytest.MonkeyPatch)
     assert code == 1
     assert state["settings"] == "wrong"
     assert "PROMISE_PORT" in detail["settings"]
+
+
+def test_a_package_that_is_missing_is_one_check_of_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    monkeypatch.delitem(sys.modules, "service.engine.sessions", raising=False)
+    code, state, detail = checked("--port", "0")
+    assert code == 1
+    assert [name for name, each in state.items() if each == "wrong"] == ["device"]
+    assert "promise doctor needs the package onnxruntime" in detail["device"]

@@ -7,10 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from service.commands.bundle import present
-from service.commands.data import DEFAULT_COLUMNS, DEFAULT_DATA, DataDir, Headers, KCore, headers
-from service.commands.evaluating import DatasetName
-from service.commands.origin import Origin, origin_of
-from service.commands.output import AsJson, program, show_facts, show_json, verdict
+from service.commands.data_origin import Origin, origin_of
+from service.commands.options import (
+    DEFAULT_COLUMNS,
+    DEFAULT_DATA,
+    AsJson,
+    DataDir,
+    DatasetName,
+    Headers,
+    KCore,
+    headers,
+)
+from service.commands.output import program, show_facts, show_json, verdict
 
 if TYPE_CHECKING:
     from models.dataset import Dataset

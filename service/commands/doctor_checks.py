@@ -5,12 +5,14 @@ import platform
 import re
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from service import settings
-from service.commands.mending import DISTRIBUTION, extras_by_package, installing
+from service.commands.extras import DISTRIBUTION, extras_by_package, installing
+from service.commands.mistakes import sentence
 from service.errors import PromiseError
 from service.settings import Settings
 
@@ -35,16 +37,19 @@ def checkup(overrides: Mapping[str, Any]) -> list[Check]:
         return [*found, Check("settings", "wrong", error.detail)]
     found.append(Check("settings", "ok", f"{len(chosen.model_fields_set)} of {len(Settings.model_fields)} set"))
     looks = {"device": _device, "redis": _redis, "experiments": _experiments, "port": _port}
-    found += [_tried("bundle", lambda folder=folder: _bundle(folder)) for folder in chosen.bundle]  # type: ignore[misc]  # mypy infers no lambda with a default
-    return [*found, *(_tried(name, lambda look=look: look(chosen)) for name, look in looks.items())]  # type: ignore[misc]  # as above
+    found += [_tried("bundle", partial(_bundle, folder)) for folder in chosen.bundle]
+    return [*found, *(_tried(name, partial(look, chosen)) for name, look in looks.items())]
 
 
 def _tried(name: str, look: Callable[[], Check]) -> Check:
-    """A look whose error is its answer."""
+    """A look whose error is its answer, a missing package included."""
     try:
         return look()
-    except PromiseError as error:
-        return Check(name, "wrong", error.detail)
+    except Exception as error:
+        told = sentence(error, "doctor")
+        if told is None:
+            raise
+        return Check(name, "wrong", told)
 
 
 def _python() -> Check:
@@ -126,7 +131,7 @@ def _experiments(chosen: Settings) -> Check:
 
 
 def _port(chosen: Settings) -> Check:
-    from service.__main__ import listener
+    from service.server import listener
 
     listener(chosen.host, chosen.port).close()
     return Check("port", "ok", f"{chosen.port} of {chosen.host} is free")

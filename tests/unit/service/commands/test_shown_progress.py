@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress
 
-from service.commands.watching import Watch, watched
+from service.commands.progress import Watch, watched
 
 
 def test_elsewhere_lines_have_their_minute_and_no_colours(capsys: pytest.CaptureFixture[str]) -> None:

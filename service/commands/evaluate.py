@@ -1,14 +1,29 @@
 """promise evaluate: bundles on their held-out test items."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.commands.data import DEFAULT_COLUMNS, DEFAULT_DATA, DataDir, Headers, KCore, headers
-from service.commands.origin import origin_of
-from service.commands.output import AsJson, Quiet, show_json, show_table
-from service.commands.watching import watched
+from service.commands.data_origin import origin_of
+from service.commands.options import (
+    DEFAULT_COLUMNS,
+    DEFAULT_DATA,
+    AsJson,
+    DataDir,
+    DatasetName,
+    Headers,
+    KCore,
+    Quiet,
+    headers,
+    names,
+)
+from service.commands.output import show_json, show_table
+from service.commands.progress import watched
+
+if TYPE_CHECKING:
+    from models.results import Result
 
 EPILOG = """Examples:
 
@@ -19,11 +34,6 @@ promise evaluate runs/shop/bundle-B-inner --dataset shop.csv --columns customer,
 promise evaluate runs/beauty/bundle-B-inner --run runs/beauty --save beauty.npz"""
 
 app = typer.Typer()
-
-DatasetName = Annotated[
-    str,
-    typer.Option(metavar="DATA", help="Where the data lies.", show_default="as its run noted", rich_help_panel="Data"),
-]
 
 
 @app.command(epilog=EPILOG)
@@ -48,12 +58,10 @@ def evaluate(
     Every test user, full ranking, leave-one-out: plain beam, guided search at every K+, exact scan, popularity.
     """
     from models import judging
-    from models import report as tables
     from models import results as kept
     from models.training import use_threads
 
     data = origin_of(bundle[0], dataset, data_dir, columns, k_core)
-    only = [name.strip() for name in methods.split(",") if name.strip()]
     use_threads(threads)
     with watched(quiet) as watch:
         found = judging.judge(
@@ -62,7 +70,7 @@ def evaluate(
             Path(data.data_dir),
             run,
             users=users,
-            only=only,
+            only=names(methods),
             k_core=data.k_core,
             columns=headers(data.columns),
             threads=threads,
@@ -71,9 +79,17 @@ def evaluate(
         )
     if save:
         kept.save(found, save)
+    show_results(found, as_json)
+
+
+def show_results(found: "Sequence[Result]", as_json: bool) -> None:
+    """Figures of every method against the first one: all of them as JSON, or tables of methods, depths and errors."""
+    from models import report
+
+    reference = found[0].method
     if as_json:
-        show_json(tables.summarise(found, reference=found[0].method))
+        show_json(report.summarise(found, reference=reference))
         return
-    show_table(*tables.rows(found, reference=found[0].method))
-    show_table(*tables.depth_rows(found), keys=2)
-    show_table(*tables.error_rows(found))
+    show_table(*report.rows(found, reference=reference))
+    show_table(*report.depth_rows(found), keys=2)
+    show_table(*report.error_rows(found))

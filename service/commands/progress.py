@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.progress import TimeRemainingColumn as Remaining
 
-WIDE = 240  # columns where there is no terminal to ask
+from service.commands.output import PIPED
 
 
 class Watch:
@@ -40,7 +40,7 @@ def watched(quiet: bool = False, resumes: bool = False) -> Iterator[Watch]:
     console = Console(stderr=True, highlight=False)
     drawn = console.is_terminal and not quiet
     if not drawn:
-        console = Console(stderr=True, highlight=False, width=WIDE)
+        console = Console(stderr=True, highlight=False, width=PIPED)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), Remaining())
     # Standard output belongs to results and must not be drawn into.
     bars = Progress(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False)

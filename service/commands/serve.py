@@ -30,7 +30,7 @@ def serve(
 
     Every other setting is a PROMISE_ variable; the README lists them.
     """
-    from service.__main__ import run
+    from service.server import run
 
     given = {"bundle": tuple(bundle) if bundle else None, "host": host, "port": port, "device": device}
     run(**{name: value for name, value in given.items() if value is not None})

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.commands.greeting import Greeting, address
+from service.greeting import Greeting, address
 from service.settings import Settings
 
 

@@ -41,14 +41,14 @@ def test_from_own_columns_to_a_bundle_that_needs_to_be_told_nothing_again(
 ) -> None:
     torch.set_num_threads(1)
     bars: list[tuple[str, int, int]] = []
-    monkeypatch.setattr("service.commands.watching.Watch.at", lambda _, *bar: bars.append(bar))
+    monkeypatch.setattr("service.commands.progress.Watch.at", lambda _, *bar: bars.append(bar))
     monkeypatch.chdir(tmp_path)
     few = ("--recipe", "smoke", "--epochs", "1", "--threads", "1")
     made = invoke("train", str(shop / "shop.interactions.csv"), *COLUMNS, *few, "--titles", "--json")
     told = json.loads(made.stdout)
     bundle = Path(told["bundle"])
     assert bundle == Path("runs/shop/bundle-B-inner")
-    for piece in ("40 users to judge by", "Setting A learns", "too few for the figures", "titles for 30 of 30 items"):
+    for piece in ("40 users to judge by", "Setting A learns", "too few to learn from", "titles for 30 of 30 items"):
         assert piece in made.stderr, piece
     for what in ("promise-A", "promise-B", "B-inner test users"):
         steps = [(done, total) for name, done, total in bars if name == what]
@@ -71,7 +71,9 @@ def test_titles_that_are_nowhere_are_refused_before_the_work(shop: Path, tmp_pat
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize(("items", "codes"), [(1, 16), (256, 16), (257, 32), (1000, 64), (4000, 256), (12_101, 256)])
+@pytest.mark.parametrize(
+    ("items", "codes"), [(1, 16), (64, 16), (65, 32), (190, 64), (512, 128), (513, 256), (12_101, 256)]
+)
 def test_codes_fit_the_catalogue_unless_they_are_named(items: int, codes: int) -> None:
     assert fitting_codebook(items, 256) == codes
 

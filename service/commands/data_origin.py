@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
+from service.errors import StartError
+
 NOTE = "data.json"
 
 
@@ -27,9 +29,20 @@ def note(run: Path, origin: Origin) -> None:
 
 
 def noted(bundle: Path) -> Origin | None:
-    """Of the run that a bundle still lies in; None for a bundle that was taken elsewhere."""
+    """Of the run that a bundle still lies in; None for a bundle that was taken elsewhere.
+
+    Raises:
+        StartError: the note was changed by hand, or cut.
+    """
     file = bundle.resolve().parent / NOTE
-    return Origin(**json.loads(file.read_text())) if file.is_file() else None
+    if not file.is_file():
+        return None
+    try:
+        return Origin(**json.loads(file.read_text()))
+    except (ValueError, TypeError):
+        raise StartError(
+            f"{file} is not what `promise train` wrote; delete it, and name the data by --dataset."
+        ) from None
 
 
 def origin_of(bundle: Path, dataset: str, data_dir: Path, columns: str, k_core: int) -> Origin:

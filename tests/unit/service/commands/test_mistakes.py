@@ -6,7 +6,9 @@ import os
 import pytest
 
 from models.readers import DataError
-from service.commands.mending import extra_of, sentence
+from service.commands import mistakes
+from service.commands.extras import extra_of
+from service.commands.mistakes import sentence
 from service.errors import StartError
 
 
@@ -37,6 +39,13 @@ def test_sentences_of_what_can_be_mended() -> None:
     told = sentence(ModuleNotFoundError("", name="locust.env"), "bench")
     assert told is not None
     assert told.startswith("promise bench needs the package locust, which the extra 'loadtest' installs: ")
+
+
+def test_an_image_without_the_load_tests_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    missing = ModuleNotFoundError("", name="loadtest")
+    assert sentence(missing, "bench") is None, "it is there, so this is a bug"
+    monkeypatch.setattr(mistakes, "find_spec", lambda _: None)
+    assert sentence(missing, "bench") == "promise bench needs the whole repository, and loadtest/ is not there."
 
 
 @pytest.mark.parametrize(

@@ -8,22 +8,22 @@ import pytest
 from typer.testing import CliRunner
 
 from service import cli
-from service.commands.rooms import ROOMS, load
+from service.commands.index import INDEX, load
 
 PARTS = ("numpy", "pydantic", "torch", "onnxruntime", "fastapi", "service.settings")
 
 
 def every_command() -> Iterator[tuple[str, ...]]:
     """Every command and sub-command, as typed."""
-    for name in ROOMS:
+    for name in INDEX:
         yield (name,)
         for below in getattr(load(name), "commands", {}):
             yield name, below
 
 
-@pytest.mark.parametrize("name", ROOMS)
+@pytest.mark.parametrize("name", INDEX)
 def test_the_list_says_of_a_command_what_it_says_of_itself(name: str) -> None:
-    assert load(name).help.splitlines()[0] == ROOMS[name].help
+    assert load(name).help.splitlines()[0] == INDEX[name].help
 
 
 def test_help_imports_no_more_than_it_shows() -> None:

@@ -7,11 +7,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from service.commands.bundle import titled
-from service.commands.data import DEFAULT_COLUMNS, DEFAULT_DATA, DataDir, Headers, KCore, Source, headers, warn_if_few
-from service.commands.origin import Origin, note
-from service.commands.output import AsJson, Quiet, program, show_facts, show_json
-from service.commands.watching import Watch, watched
+from service.commands.data import warn_if_few
+from service.commands.data_origin import Origin, note
+from service.commands.options import (
+    DEFAULT_COLUMNS,
+    DEFAULT_DATA,
+    AsJson,
+    DataDir,
+    Headers,
+    KCore,
+    Quiet,
+    Source,
+    headers,
+)
+from service.commands.output import program, show_facts, show_json
+from service.commands.progress import Watch, watched
 
 if TYPE_CHECKING:
     from models.dataset import Dataset
@@ -22,7 +32,6 @@ SETTINGS = (
     "Setting A learns without the last two items of every user and chooses; setting B learns without the last one, is "
     "judged on it and ships. 'inner' and 'cross' are forms of the PRM."
 )
-FEW_USERS = 100
 EPILOG = """Examples:
 
 promise train beauty --recipe best
@@ -155,7 +164,7 @@ def train(
         else:
             bundle = pipeline.build(run)
         if bundle and table:
-            watch.say(titled(bundle, table, names.item))
+            _titled(bundle, table, names.item, watch)
     _done(folder, bundle, as_json)
 
 
@@ -172,13 +181,18 @@ def _items(source: str, data_dir: Path) -> Path:
     return table
 
 
+def _titled(bundle: Path, table: Path, item_column: str, watch: Watch) -> None:
+    from models.titles import add_titles
+
+    found = add_titles(bundle, table, item_column=item_column)
+    watch.say(f"titles for {found.titled:,} of {found.items:,} items from {table}")
+
+
 def _introduced(dataset: "Dataset", recipe: "Recipe", watch: Watch) -> None:
     """What is trained on what, and the words of the lines to come."""
     items, users, shape = len(dataset.items.ids), len(dataset.split("B").evaluated), recipe.tokenizer
     watch.say(f"{dataset.name}: {items:,} items, {users:,} users to judge by; {shape.depth} codes of {shape.codebook}")
     watch.say(SETTINGS)
-    if users < FEW_USERS:
-        watch.say(f"Users with 3 items or more: {users:,}, too few for the figures below to mean much")
 
 
 def _done(folder: Path, bundle: Path | None, as_json: bool) -> None:
