@@ -93,6 +93,8 @@ def test_it_starts_healthy_without_privileges(image: Image, root: Path, tmp_path
         assert (status["NSpid"].split()[1], status["NoNewPrivs"]) == ("1", "1")
         assert int(status["CapEff"], 16) == 0
         assert service.run("touch", "/srv/x").returncode != 0, "its root is read-only"
+        inside = Path(f"/proc/{service.pid}")
+    assert not inside.exists(), "what these tests start ends with them"
 
 
 def test_it_answers(service: Container) -> None:
