@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from service.engine.bundle import Catalogue
+from service.engine.catalogue import Catalogue
 from service.engine.padding import padded
 from service.engine.protocol import F16, I32, Engine, Extension
 from service.items import tokens

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from service.engine.bundle import Catalogue
+from service.engine.catalogue import Catalogue
 
 I32 = NDArray[np.int32]
 

@@ -9,7 +9,8 @@ from service.budget.controller import Controller
 from service.budget.cost import Costs
 from service.budget.difficulty import Gauge
 from service.budget.ladder import AUTO, WALK, Ladder
-from service.engine.bundle import Bundle, BundleError, Catalogue, load
+from service.engine.bundle import Bundle, BundleError, load
+from service.engine.catalogue import Catalogue
 from service.engine.protocol import Engine, Extension
 from service.engine.revision import Change, revise
 from service.errors import StartError

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from service.engine.bundle import Catalogue
+from service.engine.catalogue import Catalogue
 from service.engine.padding import newest_first, padded
 from service.engine.protocol import F32, I32, Context, Engine
 from service.explain import Explanation
@@ -17,7 +17,7 @@ from service.search.guided import Found
 from service.search.legality import NONE, Banned
 from service.search.spent import LevelSpent
 from service.search.trie import Trie
-from service.search.verification import Check, checks, verify
+from service.search.verification import RuleCheck, checks, verify
 from service.tasks import Outcome, Scored, Task
 
 Bools = NDArray[np.bool_]
@@ -31,7 +31,7 @@ class Listed(NamedTuple):
     spent: tuple[LevelSpent, ...] = ()
     degraded: bool = False
 
-    def checks(self) -> tuple[Check, ...]:
+    def checks(self) -> tuple[RuleCheck, ...]:
         """Rule by rule, on how many items it was tried and how many broke it."""
         return checks(len(self.items) + sum(self.broken.values()), self.broken)
 

@@ -23,7 +23,7 @@ from service.search.legality import banned
 from service.search.plan import Rule
 from service.search.spent import LevelSpent
 from service.search.strategies.shelf import GUIDED
-from service.search.verification import Check
+from service.search.verification import RuleCheck
 from service.served import Served
 from service.tasks import Outcome, Scored, Task
 
@@ -67,7 +67,7 @@ class Answer:
     batch: int = 0
     levels: tuple[LevelTrace, ...] | None = None
     broken: Mapping[str, int] = field(default_factory=dict)
-    checks: tuple[Check, ...] | None = None
+    checks: tuple[RuleCheck, ...] | None = None
 
 
 class Exposer(Protocol):

@@ -14,7 +14,7 @@ from service.budget.cost import LEVEL1
 from service.budget.difficulty import Gauge
 from service.budget.ladder import AUTO, Choice, Ladder
 from service.encoding import Encoding
-from service.engine.bundle import Catalogue
+from service.engine.catalogue import Catalogue
 from service.engine.padding import newest_first, padded
 from service.engine.protocol import F16, Context, Engine, Extension
 from service.outcomes import Listed

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from service.budget.controller import Controller
 from service.budget.ladder import Ladder
-from service.engine.bundle import Bundle, Catalogue
+from service.engine.bundle import Bundle
+from service.engine.catalogue import Catalogue
 from service.search.trie import Trie
 from service.searcher import Searcher
 

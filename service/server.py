@@ -68,12 +68,16 @@ def listener(host: str, port: int) -> socket.socket:
 
 
 def _refused(host: str, port: int, error: OSError) -> str:
-    free = f"choose another one, as in PROMISE_PORT={port + 1 if port < 65535 else 8000} or --port"
     if error.errno == errno.EADDRINUSE:
-        return f"Port {port} of {host} is taken: stop what listens there, or {free}."
+        free = port + 1 if port < 65535 else 8000
+        return f"Port {port} of {host} is taken: stop what listens there, or {_another(free)}"
     if error.errno in (errno.EACCES, errno.EPERM):
-        return f"Port {port} may only be taken by root: {free.replace(str(port + 1), '8000')}."
+        return f"Port {port} may only be taken by root: {_another(8000)}"
     return f"PROMISE_HOST and PROMISE_PORT: {host}:{port} cannot be served on ({error.strerror or error})."
+
+
+def _another(port: int) -> str:
+    return f"choose another one, as in PROMISE_PORT={port} or --port."
 
 
 def serve(runtime: Runtime, greeting: Greeting | None = None) -> None:

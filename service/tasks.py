@@ -11,7 +11,7 @@ from service.search.guided import Deadline
 from service.search.legality import Banned
 from service.search.plan import Rule
 from service.search.spent import LevelSpent
-from service.search.verification import Check
+from service.search.verification import RuleCheck
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Outcome:
     degraded: bool = False
     levels: tuple[LevelTrace, ...] | None = None
     broken: Mapping[str, int] = field(default_factory=dict)
-    checks: tuple[Check, ...] | None = None
+    checks: tuple[RuleCheck, ...] | None = None
 
 
 class Reply(Protocol):

@@ -14,7 +14,7 @@ from made import made_catalogue
 from pydantic import SecretStr
 
 from service.app import create_app
-from service.engine.bundle import Catalogue
+from service.engine.catalogue import Catalogue
 from service.engine.fake import FakeEngine
 from service.engine.protocol import F16, I32
 from service.experiments.assignment import Assignments

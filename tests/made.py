@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from service.engine.bundle import Catalogue
+from service.engine.catalogue import Catalogue
 
 
 def made_catalogue(items: int = 300, depth: int = 3, codes: int = 8, seed: int = 0) -> Catalogue:

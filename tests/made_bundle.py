@@ -8,7 +8,8 @@ from made import made_catalogue
 
 from models import contract
 from models.manifest import Dims, Manifest, Provenance, Scoring
-from service.engine.bundle import Bundle, Catalogue
+from service.engine.bundle import Bundle
+from service.engine.catalogue import Catalogue
 from service.engine.tables import node_rows, tables_of
 from service.search.trie import build
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from service.api.schemas.catalogue import BundleShown, TierShown
+from service.api.schemas.catalogue import BundleOffered, TierShown
 from service.budget.ladder import EXACT
 from service.items import rows_of
 from service.lookup.prefixes import Prefix, prefix
@@ -16,9 +16,9 @@ LISTED = 10  # items that widths are told for
 Json = dict[str, Any]
 
 
-def bundle_shown(served: Served) -> BundleShown:
+def bundle_shown(served: Served) -> BundleOffered:
     ladder, catalogue = served.ladder, served.catalogue
-    return BundleShown(
+    return BundleOffered(
         slot=served.slot,
         name=served.name,
         version=served.version,

@@ -5,7 +5,7 @@ from typing import Any
 
 from service.api.context import RequestContext
 from service.api.schemas.answer import Item
-from service.engine.bundle import Catalogue
+from service.engine.catalogue import Catalogue
 from service.experiments.assignment import Assigned, Assignments
 from service.recommender import Answer
 from service.tasks import Scored

@@ -37,8 +37,7 @@ async def serve(body: RecommendRequest, arrived: Arrival, context: RequestContex
 def _queue_s(state: State, assignments: Assignments, deadline: Deadline) -> float | None:
     """None, or the seconds until the queue is drained if even the cheapest tier would come too late."""
     controller = state.bundles.get(assignments.overrides.bundle).controller
-    now = deadline.clock()
-    return controller.admit(state.queue_depth(), deadline.at - now, now, state.on_device())
+    return controller.admit(state.queue_depth(), deadline.at - deadline.clock(), state.on_device())
 
 
 def _token(

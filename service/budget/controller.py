@@ -92,7 +92,7 @@ class Controller:
             step, reason = fitting, "deadline"
         return self._bounded(self._ladder.walk[step], reason, signals)
 
-    def admit(self, backlog: int, remaining_s: float, now: float, running: int = 0) -> float | None:  # noqa: ARG002
+    def admit(self, backlog: int, remaining_s: float, running: int = 0) -> float | None:
         """None = come in; else seconds until the queue is drained: even at the lowest tier it would be late.
 
         `backlog`: how many wait; `running`: how many are on the device at the moment.

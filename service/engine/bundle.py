@@ -21,8 +21,6 @@ from service.errors import StartError
 from service.search import trie as tries
 from service.search.trie import Trie
 
-__all__ = ["Bundle", "BundleError", "Catalogue", "load", "most_popular", "read_manifest", "verify_files"]
-
 
 class BundleError(StartError):
     """A bundle file is missing, damaged, or of another contract; the sentence names the file."""

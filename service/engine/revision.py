@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from service.engine.bundle import Bundle, Catalogue, most_popular
+from service.engine.bundle import Bundle
+from service.engine.catalogue import Catalogue, most_popular
 from service.engine.layered import grown_ids, grown_rows
 from service.engine.places import Places
 from service.engine.regrow import tables_for

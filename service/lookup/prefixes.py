@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from service.engine.bundle import Catalogue
+from service.engine.catalogue import Catalogue
 from service.search.trie import Trie
 
 I32 = NDArray[np.int32]

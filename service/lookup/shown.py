@@ -2,7 +2,7 @@
 
 from typing_extensions import TypedDict  # typing's own lacks what pydantic needs before Python 3.12
 
-from service.engine.bundle import Catalogue
+from service.engine.catalogue import Catalogue
 
 
 class Shown(TypedDict):

@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from service.engine.bundle import Catalogue
+from service.engine.catalogue import Catalogue
 from service.lookup.shown import brand_of, category_of, title_of
 from service.search.trie import Trie
 

@@ -23,7 +23,7 @@ FEW = 32  # items up to which plain integers are quicker than array calls
 
 
 @dataclass(frozen=True)
-class Check:
+class RuleCheck:
     """A rule, how many items it was tried on, and how many of them broke it and were left out."""
 
     rule: str
@@ -55,9 +55,9 @@ def verify(trie: Trie, banned: Banned, nodes: I32, score: F32) -> Checked:
     return Checked(kept, NOTHING if kept.all() else _counts(passed))
 
 
-def checks(count: int, broken: Mapping[str, int]) -> tuple[Check, ...]:
+def checks(count: int, broken: Mapping[str, int]) -> tuple[RuleCheck, ...]:
     """What `verify` did with `count` items, rule by rule."""
-    return tuple(Check(rule, count, broken.get(rule, 0)) for rule in RULES)
+    return tuple(RuleCheck(rule, count, broken.get(rule, 0)) for rule in RULES)
 
 
 def _sound(trie: Trie, banned: Banned, nodes: list[int], score: list[float]) -> bool:

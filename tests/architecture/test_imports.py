@@ -14,13 +14,13 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PRODUCT = ("service", "models", "loadtest")
-
 # What each part may import from this repository; the longest matching prefix decides. A new part needs a line here.
 LEAVES = ("service.errors", "service.engine.protocol", "service.engine.ticket", "models.contract")
-TOOLS = ("service.search", "service.budget", "service.experiments", "service.cache", "service.engine.bundle")
+BUNDLE = ("service.engine.bundle", "service.engine.catalogue")
+TOOLS = ("service.search", "service.budget", "service.experiments", "service.cache", *BUNDLE)
 STORES = ("service.histories", "service.experiments", "service.cache", "service.engine.batcher")
 SERVED = ("service.served", "service.bundles", "service.filters", "service.engine.revision", "service.lookup")
-TASKS = ("service.engine.padding", "service.engine.bundle", "service.tasks", "service.items", "service.explain")
+TASKS = ("service.engine.padding", *BUNDLE, "service.tasks", "service.items", "service.explain")
 DEVICE = (*TASKS, "service.searcher", "service.encoding", "service.outcomes")
 USE_CASE = (*SERVED, *DEVICE, "service.recommender")
 OPEN = ("service.observability", "service.settings", "service.stores", "service.loading", "service.warmup")
@@ -38,9 +38,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "service.engine.ticket": ("service.search.guided",),
     "service.observability": ("service.errors", "service.observability"),
     "service.explain": (*LEAVES, "service.search"),
-    "service.items": ("service.engine.bundle",),
-    "service.filters": (*LEAVES, "service.search.trie", "service.engine.bundle"),
-    "service.lookup": ("service.lookup", "service.search.trie", "service.engine.bundle"),
+    "service.items": ("service.engine.catalogue",),
+    "service.filters": (*LEAVES, "service.search.trie", "service.engine.catalogue"),
+    "service.lookup": ("service.lookup", "service.search.trie", "service.engine.catalogue"),
     "service.encoding": (*LEAVES, *TASKS),
     "service.outcomes": (*LEAVES, *TASKS, "service.search"),
     "service.tasks": (*LEAVES, "service.search", "service.budget", "service.explain"),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.engine.bundle import Catalogue
+from service.engine.catalogue import Catalogue
 from service.experiments.assignment import Assignments
 from service.filters import Filter
 from service.items import tokens

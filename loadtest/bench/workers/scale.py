@@ -19,7 +19,8 @@ import numpy as np
 from loadtest.bench import heavy, scale_update, scale_world, workload
 from loadtest.bench.scale_world import CHUNK, F16, I32, SIZES, Size
 from service.engine import bundle as bundles
-from service.engine.bundle import Bundle, Catalogue
+from service.engine.bundle import Bundle
+from service.engine.catalogue import Catalogue, most_popular
 from service.engine.graphs import OnnxEngine
 from service.engine.tables import Room, Tables
 from service.search import guided
@@ -137,7 +138,7 @@ def catalogue_of(sids: I32) -> Catalogue:
     items, unknown = len(sids), np.full(len(sids), -1, np.int32)
     ids = tuple(map(str, range(1, items + 1)))
     popularity = np.random.default_rng(3).zipf(1.5, items).clip(max=10**6).astype(np.int32)
-    ranked = bundles.most_popular(popularity, np.ones(items, np.bool_))
+    ranked = most_popular(popularity, np.ones(items, np.bool_))
     rows = dict(zip(ids, range(1, items + 1), strict=True))
     return Catalogue(ids, rows, sids, popularity, (), unknown, (), unknown, (), ranked, added=items)
 

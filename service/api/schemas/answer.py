@@ -12,7 +12,7 @@ from service.api.schemas.common import Wire, example
 from service.cache.encodings import CacheResult
 from service.explain import LevelTrace, PathStep
 from service.recommender import Source
-from service.search.verification import Check
+from service.search.verification import RuleCheck
 
 EXAMPLE: dict[str, Any] = {
     "request_id": "7c0a4f0e2b7d4d0f9a51c6f6c0b1a2d3",
@@ -112,7 +112,7 @@ class RecommendResponse(Wire):
     source: Source
     history: HistoryUse
     search: SearchTrace | None = None
-    checks: tuple[Check, ...] | None = None
+    checks: tuple[RuleCheck, ...] | None = None
     cache: CacheResult
     model: ModelName
     degraded: bool

@@ -96,7 +96,7 @@ class TierShown(BaseModel):
     ms: float | None
 
 
-class BundleShown(BaseModel):
+class BundleOffered(BaseModel):
     """One bundle: its items on offer, whether any has a title, the tiers and strategies it offers, what auto walks."""
 
     slot: str
@@ -142,7 +142,7 @@ class CatalogueShown(BaseModel):
         deadline_ms=2000.0,
     )
 
-    bundles: list[BundleShown]
+    bundles: list[BundleOffered]
     default: Defaults
     header: str
     deadline_ms: float

@@ -90,7 +90,7 @@ def test_no_signals_make_it_raise(
     one = controller(tuple(thresholds))
     for signals in (Signals(now, remaining, backlog, batch, difficulty, 10, low, high), Signals(0.0)):
         assert one.decide(signals).tier in SEARCHES
-        one.admit(backlog, remaining, now)
+        one.admit(backlog, remaining)
 
 
 @pytest.mark.parametrize(
@@ -158,21 +158,21 @@ def test_admission_is_monotone_and_says_when_to_come_back(
     backlog: int, remaining: float, more: int, less: float
 ) -> None:
     one = controller()
-    shed = one.admit(backlog, remaining, 0.0)
+    shed = one.admit(backlog, remaining)
     if shed is not None:
         assert shed > 0
         assert backlog > 0
-        assert one.admit(backlog + more, remaining - less, 0.0) is not None
-        assert one.admit(0, remaining, 0.0) is None
+        assert one.admit(backlog + more, remaining - less) is not None
+        assert one.admit(0, remaining) is None
     elif backlog:
         assert SAFETY * backlog * 0.0007 <= remaining
 
 
 def test_what_runs_on_the_device_is_waited_for_too() -> None:
     one = controller()
-    assert one.admit(20, 0.02, 0.0) is None
-    assert one.admit(20, 0.02, 0.0, running=20) is not None
-    assert one.admit(0, 0.02, 0.0, running=20) is None
+    assert one.admit(20, 0.02) is None
+    assert one.admit(20, 0.02, running=20) is not None
+    assert one.admit(0, 0.02, running=20) is None
 
 
 def test_measurements_reach_the_costs() -> None:
@@ -186,8 +186,8 @@ def test_dear_requests_in_the_queue_weigh_as_much_as_they_cost() -> None:
     light, heavy = controller(), controller()
     light.weigh([(None, 10)] * 200)
     heavy.weigh([(None, 1000), ("k1000", 10)] * 100)
-    assert light.admit(20, 0.1, 0.0) is None
-    wait = heavy.admit(20, 0.1, 0.0)
+    assert light.admit(20, 0.1) is None
+    wait = heavy.admit(20, 0.1)
     assert wait is not None
     assert wait > 10 * 20 * 0.0007
     signals = Signals(0.0, backlog=20)

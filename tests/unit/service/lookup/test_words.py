@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from made_bundle import made_bundle, named_catalogue
 
-from service.engine.bundle import Catalogue
+from service.engine.catalogue import Catalogue
 from service.engine.revision import Change, NewItem, revise
 from service.engine.titles import read
 from service.lookup import words as lookup
