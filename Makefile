@@ -12,6 +12,9 @@ DATASET ?= beauty
 TORCH ?= torch==2.13.0
 TORCH_INDEX ?=
 PYTEST_ARGS ?=
+# Test processes side by side, each with one thread for its sums
+WORKERS ?= 2
+QUICK = not e2e and not image and not faults and not ray and not fuzz and not soak
 # binary=package pairs that pip cannot bring; only a missing one makes a target ask apt. Tests need the first ones;
 # where apt cannot bring the wanted ones, the tests that call them skip and say so.
 NEEDS ?= redis-server=redis-server
@@ -53,7 +56,7 @@ binaries:
 
 test: check binaries  ## Everything CI runs: lint, types, then every test
 	@$(call binaries,$(WANTED)) || echo "Tests that call what is missing will skip."
-	@$(PY) -m pytest -m "not e2e and not image" $(PYTEST_ARGS)
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -m "$(QUICK)" -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 test-e2e: $(TEST)  ## A real browser through the whole playground; PICTURES=folder keeps its screenshots
 	@$(call binaries,$(NEEDS) $(WANTED))
@@ -125,5 +128,5 @@ $(TRAIN): $(BASE)
 
 $(TEST): $(TRAIN)
 	@echo "Installing the test tools into $(VENV) (once)"
-	@$(PIP) -e ".[train,dev,loadtest]"
+	@$(PIP) -e ".[train,dev,loadtest,ray]"
 	@touch $@
