@@ -7,13 +7,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+MOST_LAYERS, MOST_CODES, MOST_ITEMS = 256, 16, 2**31 - 2  # beyond them a manifest is damaged, not large
 UNFINISHED = "unfinished"  # the version of a bundle whose making was cut
 
 
 class Strict(BaseModel):
-    """Frozen, and unknown fields are an error."""
+    """Frozen; unknown fields are an error, and so are numbers that are none."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Dims(Strict):
@@ -22,8 +23,8 @@ class Dims(Strict):
     width: int = Field(gt=0)
     heads: int = Field(gt=0)
     head_width: int = Field(gt=0)
-    encoder_layers: int = Field(gt=0)
-    decoder_layers: int = Field(gt=0)
+    encoder_layers: int = Field(gt=0, le=MOST_LAYERS)
+    decoder_layers: int = Field(gt=0, le=MOST_LAYERS)
     feed_forward: int = Field(gt=0)
     history: int = Field(gt=0)
 
@@ -126,9 +127,9 @@ class Manifest(Strict):
     contract_version: int
     setting: Literal["A", "B", "none"]
     dims: Dims
-    depth: int = Field(gt=0)
-    codebook: int = Field(gt=0)
-    items: int = Field(gt=0)
+    depth: int = Field(gt=0, le=MOST_CODES)
+    codebook: int = Field(gt=0, le=MOST_ITEMS)
+    items: int = Field(gt=0, le=MOST_ITEMS)
     parameters: int = Field(gt=0)
     prm: Literal["inner", "cross"]
     scoring: Scoring

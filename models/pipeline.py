@@ -1,6 +1,7 @@
 """From a dataset to a bundle: setting A selects on validation, setting B retrains for as long (data protocol).
 
-Every stage leaves its result in the run folder and is skipped or resumed when it is already there.
+Every stage leaves its result in the run folder and is skipped or resumed when it is already there. Several processes
+(models.distributed) share the training of networks; the rest is the first one's.
 """
 
 import json
@@ -12,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from models import contract, export
+from models import contract, distributed, export
 from models.correction.bundled import Corrected
 from models.correction.fitting import fitted, relations_of
 from models.correction.network import Correction
@@ -55,13 +56,14 @@ def semantic_ids(run: Run, setting: Setting) -> SemanticIds:
 
 def fit(run: Run, setting: Setting, until: int | None, kind: str = "promise") -> tuple[nn.Module, Progress]:
     """Train the product's network or the baseline in one setting; validation is looked at in setting A only."""
-    claim(run, run.stage(setting, kind), setting, until)
     torch.manual_seed(run.recipe.training.seed)
+    with distributed.first_then_others():
+        claim(run, run.stage(setting, kind), setting, until)
+        sids = None if kind == "sasrec" else semantic_ids(run, setting)
     split, items, sizes = run.split(setting), run.dataset.items, run.recipe.network
-    if kind == "sasrec":
+    if sids is None:
         model: nn.Module = SASRec(len(items.ids), items.text, sizes)
     else:
-        sids = semantic_ids(run, setting)
         trunk = sizes if "inner" not in sizes.prm else replace(sizes, prm=("inner",))
         model = Promise(sids.codes, run.recipe.tokenizer.codebook, items.text, trunk, run.recipe.training)
     folder = run.stage(setting, kind)
@@ -79,7 +81,8 @@ def fit(run: Run, setting: Setting, until: int | None, kind: str = "promise") ->
 
 def fit_cross(run: Run, setting: Setting, network: Promise) -> None:
     """Give a trained network the paper's PRM form as well, on its finished trunk."""
-    claim(run, run.stage(setting, "cross"), setting)
+    with distributed.first_then_others():
+        claim(run, run.stage(setting, "cross"), setting)
     torch.manual_seed(run.recipe.training.seed)
     recipe = replace(run.recipe.training, epochs=run.recipe.training.cross_epochs)
 
@@ -127,6 +130,8 @@ def build(run: Run) -> Path:
         until = until or run.recipe.training.stop or progress.best_epoch
         if len(forms) > 1:
             fit_cross(run, setting, network)
+        if distributed.rank() > 0:
+            continue
         votes = fit_votes(run, network, setting, votes)
         for form in forms:
             rules[form] = _write(run, network, setting, form, until, rules[form], correction, votes)

@@ -12,12 +12,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from models import distributed
 from models.advance import Advance, unwatched
 from models.averaging import Averaged
 from models.batches import scoring_batches, thinned, training_batches
 from models.recipe import Precision, TrainingRecipe
 from models.saving import save
 
+APART = 1 << 32  # between the seeds of two processes
 I32 = NDArray[np.int32]
 Log = Callable[[str], None]
 
@@ -83,6 +85,7 @@ class Trainer:
 
     Validated, kept and left in `model` at the end is the mean of the weights after the recipe's `averaged` newest
     epochs. With `stop` the loop ends there and the last epoch is the one kept, whatever validation says of others.
+    Several processes train one model (models.distributed): the first of them writes, validates and tells.
     """
 
     def __init__(
@@ -94,30 +97,42 @@ class Trainer:
         log: Log = lambda _: None,
         advance: Advance = unwatched,
     ) -> None:
-        self.model, self.recipe, self.history, self.folder, self.log = model, recipe, history, folder, log
-        self.advance = advance
+        self.model, self.recipe, self.history, self.folder = model, recipe, history, folder
+        first = distributed.rank() == 0
+        self.log: Log = log if first else (lambda _: None)
+        self.advance: Advance = advance if first else unwatched
         self.trainable: Trainable = model  # type: ignore[assignment]  # nn.Module types every attribute Any
         self.optimizer = torch.optim.AdamW(
             model.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay, betas=(0.9, 0.98), fused=True
         )
-        self.dtype = measured_precision(recipe.precision)
+        self.dtype = distributed.told(lambda: measured_precision(recipe.precision))
         self.progress = Progress()
         self.averaged = Averaged(model, recipe.averaged)
 
     def fit(self, sequences: list[I32], validation: tuple[list[I32], I32] | None, until: int | None = None) -> Progress:
-        """Train to epoch `until` (default: the recipe's). With validation data the weights end as the best epoch's."""
+        """Train to epoch `until` (default: the recipe's). With validation data the weights end as the best epoch's.
+
+        Raises:
+            RankError: a process that trains with this one is gone.
+        """
+        with distributed.together():
+            return self._fit(sequences, validation, until)
+
+    def _fit(self, sequences: list[I32], validation: tuple[list[I32], I32] | None, until: int | None) -> Progress:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.resume()
+        distributed.same(self.progress.epoch, f"{self.folder} is not one folder to all of them")
+        losses_of = distributed.spread(self.model)
         shards, last = self.recipe.shards, until or self.last
         steps = -(-sum(len(s) > 1 for s in sequences[::shards]) // self.recipe.users)
         while self.progress.epoch < last:
             start, epoch = time.perf_counter(), self.progress.epoch
-            losses = self.run_epoch(sequences[epoch % shards :: shards], epoch, steps, last)
+            losses = self.run_epoch(sequences[epoch % shards :: shards], epoch, steps, last, losses_of)
             self.progress.epoch = epoch + 1
             self.averaged.add()
             row = {"epoch": epoch + 1, **losses, "train_s": time.perf_counter() - start}
             if validation is not None and self.due(epoch + 1):
-                row |= self.select(validation)
+                row |= self.agreed(validation)
             self.progress.log.append(row)
             self.log(" ".join(f"{k} {v:.4f}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items()))
             self.checkpoint()
@@ -132,25 +147,28 @@ class Trainer:
         """The epoch that the recipe ends with."""
         return self.recipe.stop or self.recipe.epochs
 
-    def run_epoch(self, sequences: list[I32], epoch: int, steps: int, last: int) -> dict[str, float]:
+    def run_epoch(
+        self, sequences: list[I32], epoch: int, steps: int, last: int, losses_of: distributed.Losses
+    ) -> dict[str, float]:
         rng = np.random.default_rng((self.recipe.seed, epoch))
-        torch.manual_seed(self.recipe.seed * 1000 + epoch)
+        torch.manual_seed(self.recipe.seed * 1000 + epoch + APART * distributed.rank())  # masks of its own
         self.model.train()
         if self.recipe.augment:
             sequences = thinned(sequences, self.recipe.augment, rng)
         sums: dict[str, float] = {}
-        for step, (items, targets) in enumerate(training_batches(sequences, self.recipe.users, self.history, rng)):
+        for step, batch in enumerate(training_batches(sequences, self.recipe.users, self.history, rng)):
             self.set_rate((epoch * steps + step) / (self.recipe.epochs * steps))
+            items, targets, part = distributed.share(*batch)
             with torch.autocast("cpu", torch.bfloat16, enabled=self.dtype is torch.bfloat16):
-                losses = self.trainable.loss(items, targets)
+                losses = losses_of(items, targets)
             self.optimizer.zero_grad(set_to_none=True)
-            torch.stack(list(losses.values())).sum().backward()
+            (torch.stack(list(losses.values())).sum() * (part * distributed.ranks())).backward()
             nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
             self.optimizer.step()
             for name, loss in losses.items():
-                sums[name] = sums.get(name, 0.0) + float(loss.detach()) / steps
+                sums[name] = sums.get(name, 0.0) + part * float(loss.detach()) / steps
             self.advance(self.folder.name, epoch * steps + step + 1, last * steps)
-        return sums
+        return distributed.summed(sums)
 
     def set_rate(self, done: float) -> None:
         """Linear warm-up, then a cosine to zero over all the recipe's epochs; `done` in 0 .. 1."""
@@ -161,6 +179,12 @@ class Trainer:
 
     def due(self, epoch: int) -> bool:
         return epoch % self.recipe.validate_every == 0 or epoch == self.last
+
+    def agreed(self, validation: tuple[list[I32], I32]) -> dict[str, float]:
+        """`select` by the first process, for all: the ranking of a few thousand users is no work to share."""
+        found = distributed.told(lambda: (self.select(validation), self.progress.best, self.progress.best_epoch))
+        measured, self.progress.best, self.progress.best_epoch = found
+        return measured
 
     def select(self, validation: tuple[list[I32], I32]) -> dict[str, float]:
         histories, targets = validation
@@ -174,7 +198,9 @@ class Trainer:
         return {"val_recall@10": recall, "val_ndcg@10": ndcg}
 
     def checkpoint(self) -> None:
-        """Written beside and renamed, so that a cut run always finds a whole checkpoint."""
+        """Written beside and renamed, so that a cut run always finds a whole checkpoint; by the first process."""
+        if distributed.rank() > 0:
+            return
         state = {
             "model": self.averaged.mean(),
             "newest": self.averaged.newest,

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from models import distributed
 from models.consensus import learned_from
 from models.network import Promise
 from models.prm_losses import inner_loss
@@ -57,7 +58,8 @@ def fit_inner(
     `judge`: who decides with the labels which positions are learned from, where the recipe asks for that.
     """
     chosen = learned_from(network.eval(), judge, recipe, train)
-    note(folder, train, chosen, recipe.network.history)
+    if distributed.rank() == 0:
+        note(folder, train, chosen, recipe.network.history)
     torch.manual_seed(recipe.training.seed)
     stage = InnerStage(network)
     return Trainer(stage, recipe.training, recipe.network.history, folder, log).fit(chosen, validation, until)

@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -12,9 +13,13 @@ from starlette.middleware import Middleware
 
 from service.api import assets, problems
 from service.api.admission import Admission
+from service.api.attempts import Attempts
+from service.api.callers import Mode
 from service.api.desk import Desk
 from service.api.direct import Direct
 from service.api.gate import Gate
+from service.api.keyed import Keyed
+from service.api.live_keys import LiveKeys
 from service.api.middleware import BodyLimit, Observe
 from service.api.pulse import Pulse
 from service.api.reports import Reports
@@ -45,7 +50,9 @@ def create_app(runtime: Runtime) -> FastAPI:
         app.openapi()  # takes a while and is kept: requests should not wait for the first reader
         await runtime.start()
         watching = asyncio.gather(
-            state.reports.watch(lambda: runtime.experiments.current, REPORT_EVERY_S), state.pulse.beat()
+            state.reports.watch(lambda: runtime.experiments.current, REPORT_EVERY_S),
+            state.pulse.beat(),
+            *_watched_keys(state, runtime),
         )
         watching.add_done_callback(lambda task: told(task, runtime.logger))
         try:
@@ -68,6 +75,7 @@ def create_app(runtime: Runtime) -> FastAPI:
         telemetry=telemetry(runtime.settings.traces),
         middleware=[
             Middleware(Observe, state=state),
+            *_doors(state, runtime.settings.overrides),
             Middleware(Gate, state=state),
             Middleware(BodyLimit, limit=runtime.settings.max_body_bytes),
             *(() if runtime.settings.traces else (Middleware(Direct, state=state),)),
@@ -85,8 +93,30 @@ def create_app(runtime: Runtime) -> FastAPI:
     return app
 
 
+def _doors(state: State, overrides: Mode | None) -> tuple[Middleware, ...]:
+    """None where whoever reaches the port may ask for anything."""
+    mode = overrides or ("everyone" if state.keys is None else "keys")
+    open_to_all = state.keys is None and mode == "everyone"
+    return () if open_to_all else (Middleware(Keyed, state=state, keys=state.keys, overrides=mode),)
+
+
+def _watched_keys(state: State, runtime: Runtime) -> tuple[Coroutine[Any, Any, None], ...]:
+    if (keys := state.keys) is None:
+        return ()
+    logger = runtime.logger
+    return (
+        keys.watch(
+            runtime.settings.reload_s,
+            lambda: logger.info("keys", names=[key.name for key in keys.keys]),
+            lambda why: logger.error("bad-keys", detail=why),
+        ),
+    )
+
+
 def _state(runtime: Runtime) -> State:
     settings, metrics = runtime.settings, runtime.metrics
+    keys = None if settings.api_keys is None else LiveKeys(settings.api_keys)
+    metrics.watch("promise_keys_reload_ok", lambda: keys is None or keys.last_error is None)
     admission = Admission(settings.max_concurrent, metrics.refused)
     metrics.watch("promise_requests_in_flight", lambda: admission.active)
 
@@ -116,6 +146,8 @@ def _state(runtime: Runtime) -> State:
         timeout_ms=settings.request_timeout_ms,
         default_tier=settings.default_tier,
         admin_token=None if token is None else token.get_secret_value(),
+        attempts=Attempts(),
+        keys=keys,
         pulse=Pulse(),
         bundle_parents=tuple(folder.resolve().parent for folder in settings.bundle),
         assets=assets.read() if settings.playground else {},

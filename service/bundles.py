@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from service import memory
 from service.engine.revision import Change
 from service.errors import ConflictError, NotFoundError
 from service.served import Served
@@ -134,7 +135,8 @@ class Bundles:
             slot = await step(self._slots[name])
             self._slots[name] = slot
             self.on_change(name, slot.current)
-            return slot.current
+        await asyncio.to_thread(memory.give_back)  # what was built and thrown away, and the version that was let go
+        return slot.current
 
     def _slot(self, name: str) -> _Slot:
         try:

@@ -4,6 +4,7 @@ PromiseError
 ├── StartError                      before the first request: one sentence on stderr, exit code 2
 │   ├── SettingsError               an unknown or invalid PROMISE_ variable
 │   ├── ExperimentsError            experiments.yaml is malformed or contradicts itself
+│   ├── KeysError                   the file of API keys is malformed or contradicts itself
 │   ├── BundleError                 (service.engine.bundle) a missing, damaged or foreign bundle file
 │   └── DeviceError                 (service.engine.sessions) CUDA was asked for and is absent
 ├── RequestError                    the caller's mistake: a 4xx problem (RFC 9457)
@@ -14,13 +15,19 @@ PromiseError
 │   ├── UnknownFilterError      400     a category or brand that the catalogue does not have
 │   ├── InvalidTokenError       400     a feedback token that was not signed here, or is too old
 │   ├── UnauthorizedError       401     an admin route without the admin token
+│   ├── KeyNeededError          401     no API key, or one that is not in the file
 │   ├── AdminDisabledError      403     an admin route of a service that has no admin token
+│   ├── OverrideError           403     a choice that this caller may not make: bucket, tier, strategy, explain
 │   ├── NotFoundError           404
 │   ├── MethodNotAllowedError   405
 │   ├── ConflictError           409     a change that the present state forbids: nothing to roll back to, a taken SID
+│   ├── TooSlowError            408     a request that did not arrive in time
 │   ├── BodyTooLargeError       413
 │   ├── UnsupportedMediaError   415
-│   └── InvalidRequestError     422     JSON of the wrong shape
+│   ├── InvalidRequestError     422     JSON of the wrong shape
+│   └── TooOftenError           429     carries Retry-After
+│       ├── QuotaError                  an API key that asks more than its quota
+│       └── AttemptsError               too many wrong admin tokens from one address
 ├── UnavailableError            503     carries Retry-After
 │   ├── OverloadedError                 more requests than can be answered in time
 │   └── StoreUnavailableError           Redis cannot take what must not be lost (events, a deletion)
@@ -62,6 +69,11 @@ class SettingsError(StartError):
 class ExperimentsError(StartError):
     slug = "bad-experiments"
     title = "The experiments file cannot be used"
+
+
+class KeysError(StartError):
+    slug = "bad-keys"
+    title = "The file of API keys cannot be used"
 
 
 class RequestError(PromiseError):
@@ -116,6 +128,22 @@ class AdminDisabledError(RequestError):
     status = HTTPStatus.FORBIDDEN
 
 
+class KeyNeededError(RequestError):
+    slug = "api-key-needed"
+    title = "An API key is needed"
+    status = HTTPStatus.UNAUTHORIZED
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return {"WWW-Authenticate": "Bearer"}
+
+
+class OverrideError(RequestError):
+    slug = "override-not-allowed"
+    title = "This choice is not the caller's"
+    status = HTTPStatus.FORBIDDEN
+
+
 class NotFoundError(RequestError):
     slug = "not-found"
     title = "There is nothing here"
@@ -134,6 +162,12 @@ class ConflictError(RequestError):
     status = HTTPStatus.CONFLICT
 
 
+class TooSlowError(RequestError):
+    slug = "request-timeout"
+    title = "The request did not arrive in time"
+    status = HTTPStatus.REQUEST_TIMEOUT
+
+
 class BodyTooLargeError(RequestError):
     slug = "body-too-large"
     title = "The body is too large"
@@ -150,6 +184,32 @@ class InvalidRequestError(RequestError):
     slug = "invalid-request"
     title = "The request is not valid"
     status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class TooOftenError(RequestError):
+    """This caller, not now; `retry_after_s` is what it is told to wait."""
+
+    slug = "too-often"
+    title = "Asked too often"
+    status = HTTPStatus.TOO_MANY_REQUESTS
+
+    def __init__(self, detail: str, retry_after_s: int) -> None:
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return {"Retry-After": str(self.retry_after_s)}
+
+
+class QuotaError(TooOftenError):
+    slug = "quota-exceeded"
+    title = "The quota of this API key is used up"
+
+
+class AttemptsError(TooOftenError):
+    slug = "too-many-attempts"
+    title = "Too many wrong admin tokens"
 
 
 class UnavailableError(PromiseError):

@@ -57,7 +57,7 @@ class Loader:
         """What serves the bundle in this folder.
 
         Raises:
-            BundleError: a missing, damaged or foreign bundle.
+            BundleError: a missing, damaged or foreign bundle, or one that does not answer as it must.
             DeviceError: CUDA was asked for and is absent.
             StartError: the deployment's tiers do not fit the bundle.
         """
@@ -146,11 +146,14 @@ def _gauge(walk: Walk) -> Gauge:
 
 
 def load_model(folder: Path, settings: Settings) -> Model:
-    """The bundle and its graphs; see Loader.open for what it raises."""
+    """The bundle and its graphs, tried out; see Loader.open for what it raises."""
     from service.engine.graphs import OnnxEngine  # costs 0.2 s that a fake engine need not pay
+    from service.engine.trial import try_out
 
     bundle = load(folder)
-    return _model(bundle, OnnxEngine(bundle, settings.device, settings.threads))
+    engine = OnnxEngine(bundle, settings.device, settings.threads)
+    try_out(engine, bundle, settings.request_timeout_ms / 1000)
+    return _model(bundle, engine)
 
 
 def _model(bundle: Bundle, engine: "OnnxEngine") -> Model:

@@ -1,5 +1,6 @@
 """The server: settings → bundle → listener → requests → drain."""
 
+import asyncio
 import contextlib
 import errno
 import gc
@@ -7,17 +8,30 @@ import signal
 import socket
 import sys
 import time
+from functools import partial
 from types import FrameType
-from typing import Any
+from typing import Any, Literal, cast
 
 import uvicorn
+from fastapi import FastAPI
 
-from service import settings
+from service import memory, settings
+from service.api.connections import IDLE_S, Connections
+from service.api.house import House
+from service.api.open_files import room_for
+from service.api.state import State
+from service.api.wire import Wire
 from service.app import create_app
 from service.errors import StartError
 from service.greeting import Greeting, by_hand
 from service.observability.logging import open_logger, route_server_log
 from service.runtime import Runtime, open_runtime
+
+BACKLOG = 1 << 16  # the system lowers it to its own limit
+EARS = 8  # handles of the listening socket: the loop accepts one connection a turn on each
+UNSENT = 1 << 18  # bytes of answers that the system keeps for a caller who does not take them
+BODIES = 64  # of the longest size, that may be arriving at once
+TICKS = 10  # of the server's main loop, in a second
 
 
 class DrainingServer(uvicorn.Server):
@@ -26,8 +40,9 @@ class DrainingServer(uvicorn.Server):
     SIGINT or a second signal skips the pause.
     """
 
-    def __init__(self, config: uvicorn.Config, runtime: Runtime, greeting: Greeting) -> None:
+    def __init__(self, config: uvicorn.Config, runtime: Runtime, house: House, greeting: Greeting) -> None:
         super().__init__(config)
+        self.house = house
         self._runtime, self._greeting = runtime, greeting
         self._leave_at = float("inf")
 
@@ -51,6 +66,8 @@ class DrainingServer(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         if time.monotonic() >= self._leave_at and not self.should_exit:
             super().handle_exit(signal.SIGTERM, None)
+        if counter % TICKS == 0:
+            self.house.tick()
         return await super().on_tick(counter)
 
 
@@ -62,9 +79,11 @@ def listener(host: str, port: int) -> socket.socket:
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=2048)
+        opened = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
         raise StartError(_refused(host, port, error)) from error
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNSENT)
+    return opened
 
 
 def _refused(host: str, port: int, error: OSError) -> str:
@@ -80,28 +99,55 @@ def _another(port: int) -> str:
     return f"choose another one, as in PROMISE_PORT={port} or --port."
 
 
-def serve(runtime: Runtime, greeting: Greeting | None = None) -> None:
-    """Serve until a signal ends it; the runtime is closed then."""
+def server_of(
+    runtime: Runtime, app: FastAPI, greeting: Greeting, lifespan: Literal["on", "off"] = "on"
+) -> DrainingServer:
+    """The server of `app`, not yet running. With `lifespan` off, whoever runs it starts and closes the runtime."""
     chosen = runtime.settings
+    house = _house(runtime, app.state.promise)
     config = uvicorn.Config(
-        create_app(runtime),
+        app,
         host=chosen.host,
         port=chosen.port,
         loop="uvloop",
-        http="httptools",
+        http=cast(type[asyncio.Protocol], partial(Wire, house)),
         ws="none",
-        lifespan="on",
+        lifespan=lifespan,
         log_config=None,
         access_log=False,
         log_level="warning" if by_hand() else None,  # the greeting says it shorter
         server_header=False,
-        timeout_keep_alive=75,  # longer than load balancers keep theirs
+        backlog=BACKLOG,
+        timeout_keep_alive=round(IDLE_S),
         timeout_graceful_shutdown=max(1, round(chosen.grace_s)),
     )
+    return DrainingServer(config, runtime, house, greeting)
+
+
+def ears(opened: contextlib.ExitStack, host: str, port: int) -> list[socket.socket]:
+    """Handles of one listening socket, closed with `opened`; raises as `listener`."""
+    first = opened.enter_context(listener(host, port))
+    return [first, *(opened.enter_context(first.dup()) for _ in range(EARS - 1))]
+
+
+def serve(runtime: Runtime, greeting: Greeting | None = None) -> None:
+    """Serve until a signal ends it; the runtime is closed then."""
+    chosen = runtime.settings
+    server = server_of(runtime, create_app(runtime), greeting or Greeting(chosen))
     gc.collect()
     gc.freeze()  # what start-up left lives as long as the process: looking through it again costs requests tens of ms
-    with listener(chosen.host, chosen.port) as opened, contextlib.suppress(KeyboardInterrupt):
-        DrainingServer(config, runtime, greeting or Greeting(chosen)).run(sockets=[opened])
+    with contextlib.ExitStack() as opened, contextlib.suppress(KeyboardInterrupt):
+        server.run(sockets=ears(opened, chosen.host, chosen.port))
+
+
+def _house(runtime: Runtime, state: State) -> House:
+    """Room for the connections that the settings name and the system allows."""
+    chosen = runtime.settings
+    limit = room_for(chosen.max_connections)
+    if limit < chosen.max_connections:
+        runtime.logger.warning("few open files", connections=limit, wanted=chosen.max_connections)
+    book = Connections(limit, chosen.read_timeout_s, BODIES * chosen.max_body_bytes, state.admission.crowded)
+    return House(state, book, quick=not chosen.traces)
 
 
 def run(**overrides: Any) -> None:
@@ -110,6 +156,7 @@ def run(**overrides: Any) -> None:
     Raises:
         PromiseError: the settings, the bundle or the device do not allow a start.
     """
+    memory.share_one_heap()
     chosen = _readable(settings.load(**overrides))
     listener(chosen.host, chosen.port).close()  # a taken port is told before the wait for the bundle
     greeting = Greeting(chosen)

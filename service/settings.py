@@ -9,8 +9,9 @@ An empty variable counts as absent.
 | PROMISE_DEVICE | auto | auto, cpu or cuda; cuda fails at start where there is none |
 | PROMISE_THREADS | 1 | CPU threads inside one graph call |
 | PROMISE_CACHE_MB | 64 | memory for history encodings in this process; 0 turns this tier of the cache off |
-| PROMISE_REDIS_URL | | redis://, rediss://, unix:// or redis+cluster://; absent: everything stays in this process |
+| PROMISE_REDIS_URL | | redis://, rediss://, unix://, redis+sentinel://, redis+cluster://; absent: all in this process |
 | PROMISE_REDIS_TIMEOUT_MS | 30 | longest wait for one Redis command |
+| PROMISE_REDIS_CONFIRM | 0 | replicas of Redis that must hold an event, or a deletion, before it is accepted |
 | PROMISE_CACHE_REDIS | true | keep encodings in Redis too; false leaves it to stored histories and events |
 | PROMISE_CACHE_TTL_S | 86400 | life of an encoding in Redis, give or take a tenth |
 | PROMISE_HISTORY_ITEMS | 1000 | newest interactions kept of a stored history |
@@ -23,15 +24,19 @@ An empty variable counts as absent.
 | PROMISE_BATCH_WAIT_MS | 2 | longest wait for company under load; nobody waits when idle |
 | PROMISE_MAX_CONCURRENT | 64 | admitted requests; the next one gets 503 and Retry-After |
 | PROMISE_MAX_BODY_BYTES | 1048576 | longest request body |
+| PROMISE_MAX_CONNECTIONS | 10000 | open connections; then the longest idle one gives way, or the new one gets 503 |
+| PROMISE_READ_TIMEOUT_S | 10 | longest time for a request to arrive whole, and for an answer to be taken |
 | PROMISE_REQUEST_TIMEOUT_MS | 2000 | deadline of a request; callers may shorten it, never lengthen it |
 | PROMISE_DRAIN_S | 5 | after SIGTERM: not ready, still serving |
 | PROMISE_GRACE_S | 10 | then: how long requests in flight may take |
 | PROMISE_AB_HEADER | X-AB-Bucket | request and response header of the experiment bucket |
 | PROMISE_EXPERIMENTS | | experiments.yaml; absent: no experiment |
-| PROMISE_RELOAD_S | 2 | how often the experiments file is looked at |
+| PROMISE_RELOAD_S | 2 | how often the files of experiments and API keys are looked at |
 | PROMISE_FEEDBACK_SECRET | random at start | key that signs feedback tokens; share it between replicas |
 | PROMISE_FEEDBACK_DAYS | 7 | how long a feedback token is good for |
 | PROMISE_EVENT_LOG | | JSON Lines file for exposures and feedback; absent: a Redis stream, or memory without Redis |
+| PROMISE_API_KEYS | | file of the API keys that callers need, read anew when it changes; absent: nobody needs one |
+| PROMISE_OVERRIDES | keys if there are any, else everyone | who may choose bucket, tier, strategy, explain; or nobody |
 | PROMISE_ADMIN_TOKEN | | bearer token of /admin; absent: those routes are off |
 | PROMISE_PLAYGROUND | true | the pages: GET /, /status, /web/… and the catalogue they search; false turns them off |
 | PROMISE_TRACES | false | OpenTelemetry spans, exported as the OTEL_ variables say |
@@ -81,6 +86,7 @@ class Settings(BaseSettings):
     cache_mb: int = Field(default=64, ge=0)
     redis_url: SecretStr | None = None
     redis_timeout_ms: float = Field(default=30, ge=1, le=10_000, allow_inf_nan=False)
+    redis_confirm: int = Field(default=0, ge=0, le=10)
     cache_redis: bool = True
     cache_ttl_s: int = Field(default=86_400, ge=1, le=30 * 86_400)
     history_items: int = Field(default=1000, ge=1, le=100_000)
@@ -93,6 +99,8 @@ class Settings(BaseSettings):
     batch_wait_ms: float = Field(default=2, ge=0, le=1000, allow_inf_nan=False)
     max_concurrent: int = Field(default=64, ge=1)
     max_body_bytes: int = Field(default=1 << 20, ge=1024)
+    max_connections: int = Field(default=10_000, ge=16)
+    read_timeout_s: float = Field(default=10, gt=0, le=3600, allow_inf_nan=False)
     request_timeout_ms: float = Field(default=2000, ge=1, le=600_000, allow_inf_nan=False)
     drain_s: Seconds = 5.0
     grace_s: Seconds = 10.0
@@ -102,6 +110,8 @@ class Settings(BaseSettings):
     feedback_secret: Secret | None = None
     feedback_days: int = Field(default=7, ge=1, le=90)
     event_log: Path | None = None
+    api_keys: Path | None = None
+    overrides: Literal["everyone", "keys", "nobody"] | None = None
     admin_token: Secret | None = None
     playground: bool = True
     traces: bool = False
@@ -116,11 +126,14 @@ def load(**overrides: Any) -> Settings:
     """
     _reject_unknown(os.environ)
     try:
-        return Settings(**overrides)
+        chosen = Settings(**overrides)
     except ValidationError as error:
         first = error.errors()[0]
         name = PREFIX + "_".join(map(str, first["loc"])).upper()
         raise SettingsError(f"{name} is not valid: {first['msg']}.") from None
+    if chosen.overrides == "keys" and chosen.api_keys is None:
+        raise SettingsError("PROMISE_OVERRIDES=keys needs a file of keys: set PROMISE_API_KEYS.")
+    return chosen
 
 
 def _reject_unknown(names: Iterable[str]) -> None:

@@ -44,7 +44,7 @@ def histories(settings: Settings, remote: Remote | None) -> HistoryStore:
     secret = settings.feedback_secret.get_secret_value().encode() if settings.feedback_secret else b""
     if remote is None:
         return MemoryHistories(settings.history_items, settings.history_days, secret=secret)
-    return RedisHistories(remote, settings.history_items, settings.history_days, secret)
+    return RedisHistories(remote, settings.history_items, settings.history_days, secret, settings.redis_confirm)
 
 
 def events(settings: Settings, remote: Remote | None, on_error: Callable[[str], None]) -> EventLog:

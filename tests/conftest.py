@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--pictures", metavar="FOLDER", help="keep the screenshots that tests/e2e makes in this folder")
+    parser.addoption("--cases", type=int, metavar="N", help="bad input in bulk: so many cases in all (make fuzz)")
 
 
 @pytest.fixture(scope="session")

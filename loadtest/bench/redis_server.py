@@ -6,6 +6,8 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
@@ -25,23 +27,36 @@ class RedisError(Exception):
 class RedisServer:
     """Debian's redis-server as a child process, without persistence; a context manager, open from `start` to `stop`.
 
-    With `cluster` it is a cluster of one node that owns all slots.
+    With `cluster` it is a cluster of one node that owns all slots. `options` are named as in redis.conf.
 
     Raises:
         BenchError: there is no redis-server, or it does not start.
     """
 
-    def __init__(self, password: str = "", cluster: bool = False) -> None:
-        self.password, self.cluster = password, cluster
-        self.port = free_port()
+    def __init__(
+        self, password: str = "", cluster: bool = False, options: Mapping[str, str | int] | None = None, port: int = 0
+    ) -> None:
+        self.password, self.cluster, self.options = password, cluster, dict(options or {})
+        self.port = port or free_port()
         self._folder = tempfile.TemporaryDirectory(prefix="promise-redis-")
         self._process: subprocess.Popen[bytes] | None = None
+        self._paused = False
 
     @property
     def url(self) -> str:
         scheme = "redis+cluster" if self.cluster else "redis"
         account = f":{self.password}@" if self.password else ""
         return f"{scheme}://{account}127.0.0.1:{self.port}"
+
+    @property
+    def folder(self) -> Path:
+        """Where it works; gone after `stop`."""
+        return Path(self._folder.name)
+
+    @property
+    def alive(self) -> bool:
+        """Is there a process that is not paused?"""
+        return self._runs() and not self._paused
 
     @property
     def pid(self) -> int:
@@ -69,13 +84,16 @@ class RedisServer:
     def kill(self) -> None:
         """SIGKILL: connections are reset, later ones refused."""
         self._end(signal.SIGKILL)
+        self._paused = False
 
     def pause(self) -> None:
         """SIGSTOP: connections are accepted by the kernel and nothing is answered."""
         self._signal(signal.SIGSTOP)
+        self._paused = True
 
     def resume(self) -> None:
         self._signal(signal.SIGCONT)
+        self._paused = False
 
     def restart(self) -> None:
         """Kill and start anew, empty, on the same port."""
@@ -108,21 +126,27 @@ class RedisServer:
         self.stop()
 
     def _command(self) -> list[str]:
-        binary = shutil.which("redis-server")
-        if binary is None:
+        options: dict[str, str | int] = {"port": self.port, "bind": "127.0.0.1", "dir": self._folder.name}
+        options |= {"save": "", "appendonly": "no", "shutdown-timeout": 0}
+        options |= {"repl-diskless-sync-delay": 0, "repl-ping-replica-period": 1}
+        if self.password:
+            options |= {"requirepass": self.password, "masterauth": self.password}
+        if self.cluster:
+            (self.folder / "nodes.conf").unlink(missing_ok=True)
+            options |= {"cluster-enabled": "yes", "cluster-port": free_port()}
+        options |= self.options
+        return [self._binary(), *(part for name, value in options.items() for part in (f"--{name}", str(value)))]
+
+    def _binary(self) -> str:
+        found = shutil.which("redis-server")
+        if found is None:
             self._folder.cleanup()
             raise BenchError("there is no redis-server on this machine; Debian's package is called redis-server")
-        options = {"port": self.port, "bind": "127.0.0.1", "save": "", "appendonly": "no", "dir": self._folder.name}
-        if self.password:
-            options["requirepass"] = self.password
-        if self.cluster:
-            Path(self._folder.name, "nodes.conf").unlink(missing_ok=True)
-            options |= {"cluster-enabled": "yes", "cluster-port": free_port()}
-        return [binary, *(part for name, value in options.items() for part in (f"--{name}", str(value)))]
+        return found
 
     def _answers(self) -> bool:
         give_up = time.monotonic() + START_S
-        while time.monotonic() < give_up and self._process and self._process.poll() is None:
+        while time.monotonic() < give_up and self._runs():
             try:
                 return str(self.pid) in self.command("INFO", "server").decode()
             except RedisError:
@@ -134,8 +158,11 @@ class RedisServer:
         while b"cluster_state:ok" not in self.command("CLUSTER", "INFO"):
             time.sleep(0.01)
 
+    def _runs(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def _signal(self, number: signal.Signals) -> None:
-        if self._process is not None and self._process.poll() is None:
+        if self._process is not None and self._runs():
             self._process.send_signal(number)
 
     def _end(self, number: signal.Signals) -> None:
@@ -145,10 +172,16 @@ class RedisServer:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    return free_ports(1)[0]
+
+
+def free_ports(count: int) -> list[int]:
+    """All different: none is given back before all are found."""
+    with ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
 
 
 def talk(port: int, batch: list[Command], timeout_s: float = 10) -> list[Any]:

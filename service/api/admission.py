@@ -8,7 +8,10 @@ from typing import Literal
 
 from service.errors import OverloadedError
 
-Reason = Literal["concurrency", "loop", "queue"]
+Reason = Literal["concurrency", "connections", "loop", "queue"]
+
+
+SOON_S = 0.001  # a loop so little behind is in time for everyone
 
 
 class Admission:
@@ -25,16 +28,34 @@ class Admission:
         self._refused = refused
         self._jitter = jitter
 
-    def look(self, behind_s: float, patience_s: float) -> None:
+    def look(self, behind_s: float, patience_s: Callable[[], float], coming: int = 0) -> None:
         """Whether to read a request at all: the event loop is `behind_s`, the request can spare `patience_s`.
+
+        `coming`: others that were looked at and have no place yet.
 
         Raises:
             OverloadedError: all places are taken, or the loop is too far behind.
         """
-        if self.active >= self.limit:
+        if self.active + coming >= self.limit:
             raise self._refusal("concurrency", f"All {self.limit} places are taken", 1.0)
-        if behind_s > patience_s:
-            raise self._refusal("loop", "More requests arrive than can be read in time", behind_s)
+        if behind_s > SOON_S and behind_s > patience_s():
+            raise self.late(behind_s)
+
+    @property
+    def full(self) -> bool:
+        return self.active >= self.limit
+
+    def late(self, behind_s: float) -> OverloadedError:
+        """What is told where the event loop is too far behind; counted."""
+        return self._refusal("loop", "More requests arrive than can be read in time", behind_s)
+
+    def repeated(self) -> OverloadedError:
+        """What is told where others already wait for the answer to the very same request; counted."""
+        return self._refusal("concurrency", "Too many of the same request are waiting", 1.0)
+
+    def crowded(self) -> OverloadedError:
+        """What a connection is told for which there is no room; counted."""
+        return self._refusal("connections", "More connections are open than can be served", 1.0)
 
     @contextmanager
     def slot(self, queue_s: Callable[[], float | None] = lambda: None) -> Iterator[None]:
@@ -46,7 +67,7 @@ class Admission:
             OverloadedError: all places are taken, or even the cheapest tier would come too late. Retry-After is
                 jittered, so that not all come back at once.
         """
-        if self.active >= self.limit:
+        if self.full:
             raise self._refusal("concurrency", f"All {self.limit} places are taken", 1.0)
         if (drained_in := queue_s()) is not None:
             raise self._refusal("queue", "The queue is longer than the time this request has", drained_in)

@@ -9,6 +9,7 @@ from typing import cast
 
 from starlette.types import Scope
 
+from service.api.callers import Caller
 from service.experiments.assignment import Assignments
 from service.search.guided import Deadline
 
@@ -24,6 +25,7 @@ class RequestContext:
     `headers`: names in lower case; of a name that comes twice the first value. `later`: bookkeeping that can wait until
     the answer is out.
     `lost_s`: what the event loop is thought to take of its time: outside, before anyone looked, and on the way out.
+    `caller`: whose API key it came with; `owes`: it is one more request of that caller's that was not counted yet.
     """
 
     request_id: str
@@ -34,6 +36,9 @@ class RequestContext:
     tier: str | None = None
     log: dict[str, object] = field(default_factory=dict)
     later: list[Callable[[], None]] = field(default_factory=list)
+    caller: Caller | None = None
+    may_override: bool = True
+    owes: bool = False
 
     def elapsed_s(self) -> float:
         return time.perf_counter() - self.started
@@ -50,9 +55,17 @@ class RequestContext:
             self.log["experiments"] = {one.experiment: f"{one.bucket}/{one.source}" for one in assignments.all}
 
     def entry(self, number: int) -> "RequestContext":
-        """The context of one entry of a batch: it began with the batch."""
-        own = f"{self.request_id}.{number}"
-        return RequestContext(own, self.headers, self.started, self.lost_s, later=self.later)
+        """The context of one entry of a batch, from 0: it began with the batch, whose first entry is paid for."""
+        return RequestContext(
+            f"{self.request_id}.{number}",
+            self.headers,
+            self.started,
+            self.lost_s,
+            later=self.later,
+            caller=self.caller,
+            may_override=self.may_override,
+            owes=number > 0,
+        )
 
 
 def open_context(scope: Scope) -> RequestContext:

@@ -16,6 +16,7 @@ from service.errors import PromiseError
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 NEVER_STORED = (b"cache-control", b"no-store")  # unless a route says otherwise
+UNREAD = "promise.unread"  # in a scope: the PromiseError that ends the wait for a body
 GONE = 499  # nothing was answered: the caller left, or the process is ending
 
 
@@ -118,10 +119,20 @@ class BodyLimit:
 
         async def limited() -> Message:
             nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
+            if length <= self.limit:  # else not even the permission to send it, which some callers wait for
+                message = await receive()
+                received += len(message.get("body", b""))
+            if UNREAD in scope:
+                raise _unread(scope[UNREAD])
             if max(length, received) > self.limit:
                 raise HTTPException(413, f"A body may have at most {self.limit} bytes.")
             return message
 
         await self.app(scope, limited, send)
+
+
+def _unread(error: PromiseError) -> HTTPException:
+    """In the form that the framework lets through while it reads; the caller may still be sending, so it is over."""
+    raised = HTTPException(int(error.status), error.detail, {**error.headers, "connection": "close"})
+    raised.__cause__ = error
+    return raised

@@ -69,9 +69,18 @@ async def on_http_error(request: Request, error: Exception) -> Response:
         405: MethodNotAllowedError(f"{path} does not answer {method}."),
         413: BodyTooLargeError(str(error.detail)),
     }
-    response = problem(request, known.get(error.status_code) or _other(error))
+    own = error.__cause__ if isinstance(error.__cause__, PromiseError) else known.get(error.status_code)
+    response = problem(request, own or _other(error))
     response.headers.update(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        response.headers["Allow"] = _allowed(request, response.headers.get("Allow", ""))
     return response
+
+
+def _allowed(request: Request, named: str) -> str:
+    """Every method of the path; the framework names those of its first route only."""
+    documented = request.app.openapi()["paths"].get(request.url.path, {})
+    return ", ".join(sorted({*filter(None, named.split(", ")), *(method.upper() for method in documented)}))
 
 
 def _other(error: HTTPException) -> PromiseError:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 BEAT_S = 0.005
 QUIET_S = 0.05  # between beats while nobody asks: an idle process should cost its neighbours nothing
 QUIET_AFTER_S = 0.5
+HEAVY_S = 0.05  # behind by so much at every beat for
+LONG_S = 0.5  # so long, the loop drowns: one stall alone is none of its callers' doing
 
 
 class Pulse:
@@ -17,6 +19,7 @@ class Pulse:
         self._due = float("inf")
         self._late_s = 0.0
         self._asked = float("-inf")
+        self._light = clock()
 
     async def beat(self) -> None:
         """Until cancelled."""
@@ -26,10 +29,17 @@ class Pulse:
             pause = BEAT_S if busy else QUIET_S
             self._due = now + pause
             await asyncio.sleep(pause)
-            self._late_s = self._clock() - self._due
+            self._late_s = (now := self._clock()) - self._due
+            if self._late_s < HEAVY_S:
+                self._light = now
 
     @property
     def behind_s(self) -> float:
         """How late the last beat came, or how overdue the next one is; never negative."""
         self._asked = now = self._clock()
         return max(0.0, self._late_s, now - self._due)
+
+    @property
+    def drowning(self) -> bool:
+        """Whether the loop has been far behind for a while."""
+        return self.behind_s > HEAVY_S and self._asked - self._light > LONG_S

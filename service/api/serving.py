@@ -5,6 +5,7 @@ from typing import Any
 
 from service.api.context import RequestContext
 from service.api.dependencies import Arrival
+from service.api.keyed import permit
 from service.api.presenter import present
 from service.api.schemas.recommend import RecommendRequest
 from service.api.state import State
@@ -23,6 +24,7 @@ async def serve(body: RecommendRequest, arrived: Arrival, context: RequestContex
         OverloadedError: not admitted.
     """
     state = arrived.state
+    permit(body, context, state)
     assignments = assign(state.experiments.current, body.user_id, arrived.bucket)
     context.assigned(assignments)
     deadline = context.deadline(state.timeout_ms, *arrived.limits_ms, body.latency_ms)

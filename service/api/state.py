@@ -7,7 +7,9 @@ from typing import Any, Protocol
 
 from service.api.admission import Admission
 from service.api.assets import Asset
+from service.api.attempts import Attempts
 from service.api.desk import Desk
+from service.api.live_keys import LiveKeys
 from service.api.pulse import Pulse
 from service.api.reports import Reports
 from service.bundles import Bundles
@@ -37,6 +39,8 @@ class Meter(Protocol):
 
     def feedback(self, bucket: str, event: str) -> None: ...
 
+    def denied(self, reason: str) -> None: ...
+
     def publish(self, experiment: str, gauges: Iterable[tuple[str, Mapping[str, str], float]]) -> None: ...
 
     def sample(self) -> None:
@@ -56,7 +60,7 @@ class Log(Protocol):
     def error(self, event: str, **fields: Any) -> Any: ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)  # whoever logs what holds it shall tell neither secrets nor the catalogue
 class State:
     """One per application; what is a function is asked anew by every request. `clock`: seconds since the epoch."""
 
@@ -81,6 +85,8 @@ class State:
     timeout_ms: float
     default_tier: str
     admin_token: str | None
+    attempts: Attempts
+    keys: LiveKeys | None
     pulse: Pulse
     bundle_parents: tuple[Path, ...]
     assets: Mapping[str, Asset]

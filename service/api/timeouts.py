@@ -10,7 +10,8 @@ from service.errors import InvalidRequestError
 
 OWN, ENVOY = "X-Request-Timeout-Ms", "x-envoy-expected-rq-timeout-ms"
 _NAMES = (OWN.lower().encode(), ENVOY.encode())
-_DECIMAL = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
+_PLAIN = r"[0-9]{1,9}(\.[0-9]{1,9})?"
+_DECIMAL = re.compile(_PLAIN)
 
 
 def limits_ms(headers: Headers) -> tuple[float, ...]:
@@ -41,18 +42,18 @@ def _read(headers: Headers, name: str) -> float | None:
     return float(text)
 
 
-def _parameter(name: str, description: str, **schema: Any) -> dict[str, Any]:
+def _parameter(name: str, description: str, pattern: str) -> dict[str, Any]:
     return {
         "name": name,
         "in": "header",
         "required": False,
         "description": description,
-        "schema": {"type": "number", **schema},
-        "example": 150,
+        "schema": {"type": "string", "pattern": f"^{pattern}$"},
+        "example": "150",
     }
 
 
 PARAMETERS = [
-    _parameter(OWN, "Deadline in ms from arrival; never later than the server's own.", exclusiveMinimum=0),
-    _parameter(ENVOY, "The same, as an Envoy proxy says it; 0 is no limit.", minimum=0),
+    _parameter(OWN, "Deadline in ms from arrival, above 0; never later than the server's own.", f"(?=.*[1-9]){_PLAIN}"),
+    _parameter(ENVOY, "The same, as an Envoy proxy says it; 0 is no limit.", _PLAIN),
 ]

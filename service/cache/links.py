@@ -1,43 +1,48 @@
-"""The two ways to Redis, one server or a cluster, through redis-py's clients with nothing left of their retries."""
+"""The ways to Redis that a URL may name: one server, a primary that sentinels watch, a cluster."""
 
-import asyncio
-from collections.abc import Sequence
-from contextlib import suppress
-from typing import Any, Protocol, cast
-from urllib.parse import urlsplit
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import unquote, urlsplit
 
-from redis.asyncio import ConnectionPool, Redis, RedisCluster
-from redis.asyncio.cluster import ClusterNode
-from redis.asyncio.connection import Connection, SSLConnection, parse_url
+from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as RefusedError
-from redis.exceptions import RedisClusterException, RedisError, ResponseError
+from redis.exceptions import RedisError
 
-from service.cache.remote import Argument
+from service.cache.cluster import Cluster
+from service.cache.sentinel import Sentinel
+from service.cache.single import Address, Command, Single
 from service.errors import SettingsError
 
-NEEDED_BY_CLUSTER = ("COMMAND", "CLUSTER")  # replies that the cluster client reads itself, regrouped
+FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
+SENTINEL_PORT = 26379
+FORMS = (
+    "PROMISE_REDIS_URL is not valid: it must be redis://[user:password@]host:port/database, the same with rediss://,"
+    " unix:///path, redis+sentinel://[user:password@]host:port,host:port/name of the primary[/database], or"
+    " redis+cluster://[user:password@]host:port,host:port."
+)
 
 
 class Link(Protocol):
     """Connections are made by the commands that need them. Errors are redis-py's, or any other on garbage."""
 
-    async def execute(self, command: Sequence[Argument]) -> Any: ...
+    async def execute(self, command: Command) -> Any: ...
 
-    async def pipeline(self, commands: Sequence[Sequence[Argument]]) -> list[Any]: ...
+    async def pipeline(self, commands: Sequence[Command], last: Command = ()) -> list[Any]:
+        """`last`, a command without a key, follows on every connection used; its least reply comes last."""
 
     async def open(self) -> None:
         """Until commands can be sent; cheap when they can."""
 
     async def reset(self) -> None:
-        """Forget what is known about a cluster's nodes."""
+        """Forget who serves what, and idle connections."""
 
     async def close(self) -> None: ...
 
 
 def link(url: str, timeout_s: float, connections: int) -> Link:
-    """A link for redis://, rediss://, unix:// or redis+cluster:// (rediss+cluster://), without I/O.
+    """A link for redis://, unix://, redis+sentinel:// or redis+cluster://, or the same with rediss, without I/O.
 
     Raises:
         SettingsError: the URL cannot be one of these.
@@ -53,90 +58,50 @@ def link(url: str, timeout_s: float, connections: int) -> Link:
     scheme, _, rest = url.partition("://")
     try:
         if scheme.endswith("+cluster"):
-            return Cluster(scheme.removesuffix("+cluster"), rest, options)
+            return _cluster(scheme.removesuffix("+cluster"), rest, options, timeout_s)
+        if scheme.endswith("+sentinel"):
+            return _sentinel(scheme.removesuffix("+sentinel"), rest, options)
         return Single(_parsed(url) | options)
-    except (ValueError, TypeError, OSError, RedisError, RedisClusterException):
-        raise SettingsError(
-            "PROMISE_REDIS_URL is not valid: it must be redis://[user:password@]host:port/database, the same with"
-            " rediss://, unix:///path, or redis+cluster://[user:password@]host:port,host:port."
-        ) from None
+    except (ValueError, TypeError, OSError, RedisError):
+        raise SettingsError(FORMS) from None
 
 
-class Single:
-    """One server."""
-
-    def __init__(self, options: dict[str, Any]) -> None:
-        self._pool = cast(Any, ConnectionPool(**options, redis_connect_func=_greet))
-        self._pool.make_connection()  # an unknown option of the URL shows here, not at the first command
-        self._client = cast(Any, Redis(connection_pool=self._pool))
-        self._client.response_callbacks.clear()
-
-    async def execute(self, command: Sequence[Argument]) -> Any:
-        return await self._client.execute_command(*command)
-
-    async def pipeline(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
-        pipe = self._client.pipeline(transaction=False)
-        for command in commands:
-            pipe.execute_command(*command)
-        return _all(await pipe.execute(raise_on_error=False))
-
-    async def open(self) -> None:
-        return None
-
-    async def reset(self) -> None:
-        """A server that failed, or that became a replica, may be another one by now: its connections are stale."""
-        await self._pool.disconnect(inuse_connections=False)
-
-    async def close(self) -> None:
-        await self._pool.aclose()
+def _cluster(scheme: str, rest: str, options: dict[str, Any], timeout_s: float) -> Cluster:
+    account, hosts, tail = _parts(rest)
+    parsed = [_parsed(f"{scheme}://{account}{host}{tail}") for host in hosts]
+    seeds = [_address(one, 6379) for one in parsed]
+    if parsed[0].pop("db", 0) or "path" in parsed[0]:
+        raise ValueError("a cluster has one database, and no socket")
+    return Cluster(seeds, _server(parsed[0] | options), timeout_s / 2)
 
 
-class Cluster:
-    """Nodes and slots are asked for at the first command, once for all who wait, and again after `reset`."""
+def _sentinel(scheme: str, rest: str, options: dict[str, Any]) -> Sentinel:
+    account, hosts, tail = _parts(rest)
+    path, mark, query = tail.partition("?")
+    name, _, database = path.removeprefix("/").partition("/")
+    parsed = [_parsed(f"{scheme}://{account}{host}/{database}{mark}{query}") for host in hosts]
+    addresses = [_address(one, SENTINEL_PORT) for one in parsed]
+    if not name or "path" in parsed[0]:
+        raise ValueError("no name of the primary, or a socket")
+    own = {part: parsed[0].pop(f"sentinel_{part}", None) for part in ("username", "password")}
+    sentinel = _server({key: value for key, value in parsed[0].items() if key != "db"} | options | own)
+    server = _server(parsed[0] | options)
+    server(addresses[0])  # an option that none can have shows here
+    return Sentinel([sentinel(address) for address in addresses], unquote(name), server)
 
-    def __init__(self, scheme: str, rest: str, options: dict[str, Any]) -> None:
-        account, at, hosts = rest.partition("/")[0].partition("?")[0].rpartition("@")
-        tail = rest[len(account + at + hosts) :]
-        parsed = [_parsed(f"{scheme}://{account}{at}{host}{tail}") for host in hosts.split(",")]
-        nodes = [ClusterNode(one.pop("host", "localhost"), one.pop("port", 6379)) for one in parsed]
-        tls = parsed[0].pop("connection_class", Connection) is SSLConnection
-        self._client = cast(Any, RedisCluster(startup_nodes=nodes, ssl=tls, **parsed[0] | options))
-        for name in [n for n in self._client.response_callbacks if not n.startswith(NEEDED_BY_CLUSTER)]:
-            del self._client.response_callbacks[name]
-        self._opening: asyncio.Task[Any] | None = None
 
-    async def execute(self, command: Sequence[Argument]) -> Any:
-        return await self._client.execute_command(*command)
+def _server(options: dict[str, Any]) -> Callable[[Address], Single]:
+    return lambda address: Single(options | {"host": address[0], "port": address[1]})
 
-    async def pipeline(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
-        pipe = self._client.pipeline()
-        for command in commands:
-            pipe.execute_command(*command)
-        return _all(await pipe.execute(raise_on_error=False))
 
-    async def open(self) -> None:
-        if self._opening is None:
-            self._opening = asyncio.get_running_loop().create_task(self._client.initialize())
-        try:
-            await asyncio.shield(self._opening)  # whoever gives up waiting must not end what the others wait for
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise
-            raise ConnectionError("the cluster was being left while this waited for it") from None
+def _parts(rest: str) -> tuple[str, list[str], str]:
+    """The account with its @, the hosts with their ports, and what follows them."""
+    account, at, hosts = rest.partition("/")[0].partition("?")[0].rpartition("@")
+    return account + at, hosts.split(","), rest[len(account + at + hosts) :]
 
-    async def reset(self) -> None:
-        if self._opening is not None:
-            self._opening.cancel()
-            await asyncio.wait({self._opening})
-            self._opening = None
-        await self._client.aclose()
 
-    async def close(self) -> None:
-        await self.reset()
-        for nodes in ("nodes_cache", "startup_nodes"):  # also those of a client that lost its cluster
-            with suppress(Exception):
-                await self._client.nodes_manager.aclose(nodes)
+def _address(parsed: dict[str, Any], port: int) -> Address:
+    return str(parsed.pop("host", "localhost")), int(parsed.pop("port", port))
 
 
 def _parsed(url: str) -> dict[str, Any]:
@@ -147,20 +112,7 @@ def _parsed(url: str) -> dict[str, Any]:
         raise ValueError("no path")
     if parts.scheme != "unix" and database and not database.isdecimal():
         raise ValueError("not a database number")
+    for option in FILES:
+        if option in parsed and not Path(parsed[option]).is_file():
+            raise SettingsError(f"PROMISE_REDIS_URL is not valid: the file of its {option} is not there.")
     return parsed
-
-
-def _all(replies: list[Any]) -> list[Any]:
-    """The replies, unless one is an error; redis-py itself would lose the error's code."""
-    for reply in replies:
-        if isinstance(reply, Exception):
-            raise reply
-    return replies
-
-
-async def _greet(connection: Connection) -> None:
-    """The usual greeting, but an error reply to it is a failed connection and not the reply to a command."""
-    try:
-        await connection.on_connect()
-    except ResponseError as error:
-        raise RefusedError(str(error)) from error

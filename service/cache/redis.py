@@ -7,16 +7,19 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from redis.exceptions import ReadOnlyError, ResponseError
+from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as LateError
 
 from service.cache.breaker import Breaker, BreakerState
 from service.cache.links import Link, link
 from service.cache.patience import patience
 from service.cache.remote import Argument, RemoteError
+from service.cache.single import refused
 
 CONNECTIONS = 16  # also the most commands in flight: what a hung Redis can hold on to
-MENDING_S = 1.0  # how long learning a cluster's layout anew may take, in the background
+MENDING_S = 1.0  # how long learning anew who serves what may take, in the background
+CONFIRMING = 4  # beside them: commands that wait for replicas, and
+LATE_S = 0.15  # how much longer one may take: Redis looks ten times a second who has waited long enough
 PROBE = ("GET", "promise:probe")
 
 
@@ -26,7 +29,7 @@ def connect(url: str, timeout_s: float, clock: Callable[[], float] = time.monoto
     Raises:
         SettingsError: the URL cannot be one.
     """
-    return RedisRemote(link(url, timeout_s, CONNECTIONS + 1), timeout_s, Breaker(), clock)
+    return RedisRemote(link(url, timeout_s, CONNECTIONS + CONFIRMING + 1), timeout_s, Breaker(), clock)
 
 
 class RedisRemote:
@@ -34,7 +37,7 @@ class RedisRemote:
 
     def __init__(self, link: Link, timeout_s: float, breaker: Breaker, clock: Callable[[], float]) -> None:
         self._link, self._timeout_s, self._breaker, self._clock = link, timeout_s, breaker, clock
-        self._turns = asyncio.Semaphore(CONNECTIONS)
+        self._turns, self._confirming = asyncio.Semaphore(CONNECTIONS), asyncio.Semaphore(CONFIRMING)
         self._prober: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -45,8 +48,12 @@ class RedisRemote:
     async def execute(self, *command: Argument) -> Any:
         return await self._run(lambda: self._link.execute(command))
 
-    async def pipeline(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
-        replies: list[Any] = await self._run(lambda: self._link.pipeline(commands)) if commands else []
+    async def pipeline(self, commands: Sequence[Sequence[Argument]], confirm: int = 0) -> list[Any]:
+        if not commands:
+            return []
+        if confirm:
+            return await self._confirmed(commands, confirm)
+        replies: list[Any] = await self._run(lambda: self._link.pipeline(commands))
         return replies
 
     async def close(self) -> None:
@@ -58,13 +65,25 @@ class RedisRemote:
             async with patience(MENDING_S):
                 await self._link.close()
 
-    async def _run(self, call: Callable[[], Awaitable[Any]]) -> Any:
+    async def _confirmed(self, commands: Sequence[Sequence[Argument]], replicas: int) -> list[Any]:
+        """A replica that lags is no failure of Redis, and what waits for it keeps nobody else from a turn."""
+        wait, limit_s = ("WAIT", replicas, max(1, int(self._timeout_s * 1000))), self._timeout_s + LATE_S
+        replies: list[Any]
+        *replies, held = await self._run(lambda: self._link.pipeline(commands, wait), self._confirming, limit_s)
+        if not isinstance(held, int) or held < replicas:
+            raise RemoteError(f"Redis has it, but fewer than {replicas} of its replicas said so in time.")
+        return replies
+
+    async def _run(
+        self, call: Callable[[], Awaitable[Any]], turns: asyncio.Semaphore | None = None, limit_s: float = 0.0
+    ) -> Any:
+        turns, limit_s = turns or self._turns, limit_s or self._timeout_s
         self._ticket()
-        await self._turn()
+        await self._turn(turns, limit_s)
         try:
-            return await self._attempt(self._ticket(), call)  # the breaker may have opened while this waited
+            return await self._attempt(self._ticket(), call, limit_s)  # the breaker may have opened while this waited
         finally:
-            self._turns.release()
+            turns.release()
 
     def _ticket(self) -> int:
         if self._closed:
@@ -75,25 +94,24 @@ class RedisRemote:
         wait_s = self._breaker.retry_at - self._clock()
         raise RemoteError("Redis has failed and is left alone for a moment.", max(1, math.ceil(wait_s)))
 
-    async def _turn(self) -> None:
+    async def _turn(self, turns: asyncio.Semaphore, limit_s: float) -> None:
         """Waiting for company to finish says nothing about Redis, so the breaker does not hear of it."""
-        if self._turns.locked():
+        if turns.locked():
             try:
-                async with patience(self._timeout_s):
-                    await self._turns.acquire()
+                async with patience(limit_s):
+                    await turns.acquire()
             except TimeoutError:
                 raise RemoteError("Too many Redis commands at once.") from None
         else:
-            await self._turns.acquire()
+            await turns.acquire()
 
-    async def _attempt(self, ticket: int, call: Callable[[], Awaitable[Any]]) -> Any:
+    async def _attempt(self, ticket: int, call: Callable[[], Awaitable[Any]], limit_s: float) -> Any:
         try:
-            async with patience(self._timeout_s):
+            async with patience(limit_s):
                 await self._link.open()
                 reply = await call()
         except Exception as error:  # on garbage the client raises more than its own errors
-            # Redis is well and refuses this command; unless it may not write, which only another connection mends.
-            if isinstance(error, ResponseError) and not isinstance(error, ReadOnlyError):
+            if refused(error):
                 self._breaker.success(ticket, self._clock())
             else:
                 self._failed(ticket)
@@ -126,7 +144,7 @@ class RedisRemote:
             self._failed(ticket)
         else:
             with suppress(RemoteError):
-                await self._attempt(ticket, lambda: self._link.execute(PROBE))
+                await self._attempt(ticket, lambda: self._link.execute(PROBE), self._timeout_s)
 
 
 def _told(error: Exception) -> RemoteError:

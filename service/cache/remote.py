@@ -22,10 +22,12 @@ class RemoteError(StoreUnavailableError):
 
 
 class Remote(Protocol):
-    """Commands in, replies out, on one event loop. A call takes at most the configured time-out, whatever happens.
+    """Commands in, replies out, on one event loop. A call takes at most the configured time-out, whatever happens;
+    where replicas are to confirm, a little longer.
 
     Replies come as the server sends them: bytes (also b"OK"), int, None, or lists of these; nothing is decoded or
-    regrouped. In a cluster every command needs a key, and the keys of one command must share a slot.
+    regrouped. In a cluster the key of a command is its first argument, of EVAL the third, and further keys must share
+    its slot; a command without one may go to any node.
     """
 
     async def execute(self, *command: Argument) -> Any:
@@ -36,11 +38,15 @@ class Remote(Protocol):
         """
         ...
 
-    async def pipeline(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
+    async def pipeline(self, commands: Sequence[Sequence[Argument]], confirm: int = 0) -> list[Any]:
         """The replies to several commands sent in one go, in their order; not a transaction.
 
+        With `confirm` only once so many replicas of each server hold all that it has written until then, whoever
+        wrote it: what a primary alone holds is lost with it.
+
         Raises:
-            RemoteError: at least one command has no result; others may have taken effect.
+            RemoteError: at least one command has no result, or too few replicas said in time that they hold it;
+                commands may have taken effect.
         """
         ...
 

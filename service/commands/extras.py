@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 DISTRIBUTION = "promise-recommender"
 # Of several extras that bring a package the command's own comes first, then these in order.
-EXTRAS = ("train", "text", "loadtest", "bench", "traces", "gpu", "dev")
+EXTRAS = ("train", "text", "loadtest", "bench", "traces", "gpu", "ray", "dev")
 PACKAGES = {"sklearn": "scikit-learn", "opentelemetry": "opentelemetry-sdk", "yaml": "pyyaml"}
 
 

@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 
 from service.engine.pace import Pace
 from service.engine.ticket import Call, ClosedError, Done, ExpiredError, Ticket
+from service.errors import OverloadedError
 from service.search.guided import Deadline
 
 J = TypeVar("J")
@@ -30,7 +31,8 @@ class Batcher(Generic[J, R]):
     """Runs batches of up to `limit` jobs one after another on its own thread, in order of arrival within a lane.
 
     `work(tickets, backlog)` delivers or fails each ticket, and may deliver early; `backlog` counts what still waits.
-    `ran` is told the size of every batch. One that raises is run again job by job: the poisoned one fails alone.
+    `ran` is told the size of every batch. One that raises is run again in halves, down to single jobs: a poisoned one
+    fails alone, and a batch too large for the memory becomes batches that are not.
     """
 
     def __init__(
@@ -138,7 +140,7 @@ class Batcher(Generic[J, R]):
             if not batch:
                 continue
             self.running, self._busy_since = len(batch), (started := self._clock())
-            self._run(batch, started)
+            self._run(batch)
             self.running, self._busy_since = 0, None
             ended = self._clock()
             self.worked_s += ended - started
@@ -177,7 +179,7 @@ class Batcher(Generic[J, R]):
         self._queue.extendleft(reversed(others))
         return batch
 
-    def _run(self, batch: list[Any], now: float) -> None:
+    def _run(self, batch: list[Any]) -> None:
         if isinstance(batch[0], Call):
             batch[0].run()
             return
@@ -185,13 +187,34 @@ class Batcher(Generic[J, R]):
             self._work(batch, len(self._queue))
             for one in batch:
                 one.fail(RuntimeError("the batch ended with no result for this job"))
+            return
         except Exception as error:
             if len(batch) == 1:
-                batch[0].fail(error)
+                batch[0].fail(_too_large(error))
                 return
-            log.warning("a batch of %d failed and is run job by job", len(batch), exc_info=error)
-            for one in (ticket for ticket in batch if not ticket.settled):
-                if one.deadline.passed():
-                    one.fail(ExpiredError())
-                else:
-                    self._run([one], now)
+            _tell(len(batch), error)
+        rest = [one for one in batch if not self._expired(one)]
+        for half in (rest[: len(rest) // 2], rest[len(rest) // 2 :]):
+            if half:
+                self._run(half)
+
+    def _expired(self, ticket: "Ticket[Any, Any]") -> bool:
+        """Nobody waits for it any more, or it is told now that its time is over."""
+        if not ticket.settled and ticket.deadline.passed():
+            ticket.fail(ExpiredError())
+        return ticket.settled
+
+
+def _too_large(error: Exception) -> Exception:
+    """A job alone that finds no memory may find it elsewhere, or here a moment later."""
+    if not isinstance(error, MemoryError):
+        return error
+    told = OverloadedError("There is too little memory for this request at the moment; try again shortly.", 1)
+    told.__cause__ = error
+    return told
+
+
+def _tell(size: int, error: Exception) -> None:
+    """To the log, which may need memory that is not there."""
+    with suppress(Exception):
+        log.warning("a batch of %d failed and is run again in halves", size, exc_info=error)

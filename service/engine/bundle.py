@@ -1,8 +1,6 @@
 """Load a bundle: verify every hash, read catalogue and tables, build the trie (design section 3)."""
 
 import hashlib
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,12 +12,30 @@ from pydantic import ValidationError
 
 from models import contract
 from models.manifest import Manifest, sha256
-from service.engine import titles
+from service.engine import archive, titles
 from service.engine.catalogue import Catalogue, most_popular
 from service.engine.tables import Tables, node_rows, tables_of
 from service.errors import StartError
 from service.search import trie as tries
 from service.search.trie import Trie
+
+MOST = 2**31 - 1
+_WHOLES = ("popularity", "category", "brand", "sample_items", "sample_lengths")
+COLUMNS: archive.Kinds = {
+    **dict.fromkeys(("ids", "categories", "brands"), (archive.TEXT, 1)),
+    **dict.fromkeys(_WHOLES, (archive.WHOLE, 1)),
+    "sids": (archive.WHOLE, 2),
+}
+_NAMES = contract.TABLE_NAMES
+TABLES: archive.Kinds = {
+    _NAMES.item_rows: (archive.REAL, 2),
+    _NAMES.code_rows: (archive.REAL, 3),
+    _NAMES.prefix_rows: (archive.REAL, 2),
+}
+RELATED: archive.Kinds = {
+    name: (archive.WHOLE if name in ("neighbour", "follower") else archive.REAL, 1 if name == "popularity" else 2)
+    for name in contract.RELATED
+}
 
 
 class BundleError(StartError):
@@ -119,42 +135,52 @@ def verify_files(path: Path, manifest: Manifest) -> None:
             raise BundleError(f"{path / name}: damaged or replaced, its sha256 is not the one in the manifest.")
 
 
-def _arrays(file: Path) -> dict[str, NDArray[np.generic]]:
+def _arrays(file: Path, wanted: archive.Kinds, what: str) -> archive.Arrays:
     try:
-        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
-            return dict(stored)
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise BundleError(f"{file}: not a readable array archive ({error}).") from error
+        return archive.read(file, wanted, what)
+    except ValueError as error:
+        raise BundleError(f"{file}: {error}.") from error
 
 
 def _catalogue(file: Path, manifest: Manifest) -> Catalogue:
-    arrays = _arrays(file)
+    arrays = _arrays(file, COLUMNS, "column")
     try:
-        ids = tuple(map(str, arrays["ids"]))
-        popularity = arrays["popularity"].astype(np.int32)
-        ends = np.cumsum(arrays["sample_lengths"])
-        histories = np.split(arrays["sample_items"], ends[:-1]) if len(ends) else []
-        catalogue = Catalogue(
-            ids=ids,
-            rows={item: row for row, item in enumerate(ids, start=1)},
-            sids=arrays["sids"].astype(np.int32),
-            popularity=popularity,
-            categories=tuple(map(str, arrays["categories"])),
-            category=arrays["category"].astype(np.int32),
-            brands=tuple(map(str, arrays["brands"])),
-            brand=arrays["brand"].astype(np.int32),
-            samples=tuple(tuple(ids[row - 1] for row in rows) for rows in histories),
-            by_popularity=most_popular(popularity, np.ones(len(ids), np.bool_)),
-        )
-    except (KeyError, ValueError, IndexError) as error:
-        raise BundleError(f"{file}: a column is missing or malformed ({error}).") from error
+        catalogue = _columns(arrays, manifest)
+    except ValueError as error:
+        raise BundleError(f"{file}: a column is malformed ({error}).") from error
     if len(catalogue.rows) != manifest.items or catalogue.sids.shape != (manifest.items, manifest.depth):
         raise BundleError(f"{file}: does not hold the {manifest.items} distinct items of the manifest.")
-    if any(len(column) != manifest.items for column in (popularity, catalogue.category, catalogue.brand)):
+    if any(len(column) != manifest.items for column in (catalogue.popularity, catalogue.category, catalogue.brand)):
         raise BundleError(f"{file}: a column does not have one entry for each of the {manifest.items} items.")
-    if catalogue.sids.max() >= manifest.codebook:
-        raise BundleError(f"{file}: holds a code beyond the codebook of {manifest.codebook} in the manifest.")
-    return catalogue
+    return replace(catalogue, by_popularity=most_popular(catalogue.popularity, np.ones(len(catalogue.ids), np.bool_)))
+
+
+def _columns(arrays: archive.Arrays, manifest: Manifest) -> Catalogue:
+    """The catalogue without its order.
+
+    Raises:
+        ValueError: a number out of range, or a text that is none.
+    """
+    ids, categories, brands = (archive.texts(arrays[name]) for name in ("ids", "categories", "brands"))
+    if not all(ids):
+        raise ValueError("an empty item id")
+    lengths = archive.whole(arrays["sample_lengths"], 0, MOST).astype(np.int64)
+    rows = archive.whole(arrays["sample_items"], 1, len(ids) + 1)
+    if lengths.sum() != len(rows):
+        raise ValueError(f"samples of {lengths.sum()} items, of which {len(rows)} are there")
+    samples = np.split(rows, np.cumsum(lengths)[:-1]) if len(lengths) else []
+    return Catalogue(
+        ids=ids,
+        rows={item: row for row, item in enumerate(ids, start=1)},
+        sids=archive.whole(arrays["sids"], 0, manifest.codebook),
+        popularity=archive.whole(arrays["popularity"], 0, MOST),
+        categories=categories,
+        category=archive.whole(arrays["category"], -1, len(categories)),
+        brands=brands,
+        brand=archive.whole(arrays["brand"], -1, len(brands)),
+        samples=tuple(tuple(ids[row - 1] for row in some) for some in samples),
+        by_popularity=np.zeros(0, np.int32),
+    )
 
 
 def _titled(catalogue: Catalogue, file: Path, manifest: Manifest) -> Catalogue:
@@ -172,24 +198,23 @@ def _titled(catalogue: Catalogue, file: Path, manifest: Manifest) -> Catalogue:
 
 def _relations(file: Path, manifest: Manifest) -> dict[str, NDArray[np.generic]]:
     """The arrays of contract.CORRECTION that speak of all items."""
-    arrays = _arrays(file)
-    missing = [name for name in contract.RELATED if name not in arrays]
-    if missing:
-        raise BundleError(f"{file}: table '{missing[0]}' is missing.")
-    if any(arrays[name].shape[:1] != (manifest.items + 1,) for name in contract.RELATED):
-        raise BundleError(f"{file}: a table does not have a row for each of the {manifest.items} items.")
-    return {name: arrays[name] for name in contract.RELATED}
+    arrays, items = _arrays(file, RELATED, "table"), manifest.items
+    if any(len(array) != items + 1 for array in arrays.values()):
+        raise BundleError(f"{file}: a table does not have a row for each of the {items} items.")
+    try:
+        for array in arrays.values():
+            _ = archive.real(array) if array.dtype.kind in archive.REAL else archive.whole(array, -1, items + 1)
+    except ValueError as error:
+        raise BundleError(f"{file}: a table is malformed ({error}).") from error
+    return dict(arrays)
 
 
 def _tables(file: Path, manifest: Manifest, trie: Trie) -> Tables:
-    arrays, names = _arrays(file), contract.TABLE_NAMES
-    width, depth = manifest.dims.width, manifest.depth
+    arrays, width, depth = _arrays(file, TABLES, "table"), manifest.dims.width, manifest.depth
     try:
-        item_rows, codes, residual = (
-            arrays[name].astype(np.float32) for name in (names.item_rows, names.code_rows, names.prefix_rows)
-        )
-    except KeyError as error:
-        raise BundleError(f"{file}: table {error} is missing.") from error
+        item_rows, codes, residual = (archive.real(arrays[name]) for name in TABLES)
+    except ValueError as error:
+        raise BundleError(f"{file}: a table is malformed ({error}).") from error
     inner_nodes = trie.first_leaf - 1
     if item_rows.shape != (manifest.items + 1, width) or codes.shape != (depth, manifest.codebook, width):
         raise BundleError(f"{file}: table shapes do not match the manifest.")
@@ -197,4 +222,7 @@ def _tables(file: Path, manifest: Manifest, trie: Trie) -> Tables:
         residual = np.concatenate([residual, item_rows[trie.leaf_row]])
     if residual.shape != (trie.nodes - 1, width):
         raise BundleError(f"{file}: {len(residual)} prefix rows for {trie.nodes - 1} prefixes.")
-    return tables_of(item_rows, node_rows(trie, codes, residual), codes)
+    rows = node_rows(trie, codes, residual)
+    if np.abs(rows).max() > archive.LARGEST:
+        raise BundleError(f"{file}: rows whose sum is too large.")
+    return tables_of(item_rows, rows, codes)

@@ -6,7 +6,7 @@ level, which comes with them, is chosen from on the host.
 
 from collections.abc import Callable, Sequence
 from copy import copy
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Self
 
 import numpy as np
@@ -20,10 +20,11 @@ from service.engine.held import constants
 from service.engine.masks import masks, slots
 from service.engine.opened import Opened, last_of, mask_of
 from service.engine.protocol import F16, F32, I32, Beams, Context, HostTensor, Pruned, Tensor, Voted
-from service.engine.sessions import Device, Graph, open_sessions, put, signatures
+from service.engine.sessions import Chosen, Device, Graph, open_sessions, put, run_options, signatures
 from service.engine.voting import GraphVotes
 from service.search import choosing
 from service.search.legality import Banned
+from service.search.trie import Trie
 
 OPTIONAL = (contract.SCAN.file, contract.EXTEND.file, contract.CORRECTION.file, contract.VOTES.file)
 
@@ -38,8 +39,21 @@ class OnnxEngine:
 
     def __init__(self, bundle: Bundle, device: Device = "auto", threads: int = 1) -> None:
         self.device, self._sessions = open_sessions(bundle, device, threads)
+        self._put: Callable[[NDArray[Any]], Any] = partial(put, device=self.device)
         self.providers = tuple(self._sessions[contract.ENCODER.file].get_providers())
+        self._options = run_options()
         self._hold(bundle)
+
+    def stop(self) -> None:
+        """From any thread, for good: what runs now ends with an error at its next operator, and so does what follows.
+
+        Engines over revisions of the bundle stop too.
+        """
+        self._options.terminate = True
+
+    @property
+    def stopped(self) -> bool:
+        return bool(self._options.terminate)
 
     def over(self, bundle: Bundle) -> Self:
         """An engine over a revision of this bundle: the sessions are shared, only trie and tables are its own.
@@ -59,12 +73,15 @@ class OnnxEngine:
         self.bundle, self.trie = bundle, bundle.trie
         self.depth, self.model_version = manifest.depth, manifest.tag
         self.history_limit, self.has_scan = manifest.dims.history, manifest.exact
-        self._small: Callable[[float, str, bool], Any] = lru_cache(maxsize=4096)(self._constant)
-        self._alone: Callable[[int, int], tuple[Any, Any]] = lru_cache(maxsize=1024)(self._one)
-        self._slots: Callable[[int, int], Any] = lru_cache(maxsize=256)(self._slot)
+        # Nothing kept here holds the engine itself: in a ring its memory would outlive it until a rare collection.
+        self._small: Callable[[float, str, bool], Any] = lru_cache(maxsize=4096)(partial(_constant, self.device))
+        self._alone: Callable[[int, int], tuple[Any, Any]] = lru_cache(maxsize=1024)(partial(_one, self._put))
+        self._slots: Callable[[int, int], Any] = lru_cache(maxsize=256)(partial(_slot, self._put, self.trie))
         self._widths = [self.trie.branching(level) for level in range(self.depth)]
         held, graphs = constants(bundle, self._put), signatures(manifest)
-        self._graphs = {x.file: Graph(self._sessions[x.file], x, self.device, held[x.file]) for x in graphs}
+        self._graphs = {
+            x.file: Graph(self._sessions[x.file], x, self.device, held[x.file], self._options) for x in graphs
+        }
         self._encoder, self._context, *generators, self._prm = (
             self._graphs[x.file] for x in graphs if x.file not in OPTIONAL
         )
@@ -195,21 +212,21 @@ class OnnxEngine:
             return self._alone(longest, int(context.lengths[0]))
         return self._put(mask_of(context.lengths, longest)), self._put(last_of(context.lengths))
 
-    def _one(self, longest: int, length: int) -> tuple[Any, Any]:
-        lengths = np.array([length], np.int32)
-        return self._put(mask_of(lengths, longest)), self._put(last_of(lengths))
-
-    def _slot(self, batch: int, axes: int) -> Any:
-        return self._put(slots(self.trie, batch).reshape(batch, *[1] * (axes - 1)))
-
     def _device(self, tensor: Tensor) -> Any:
         """Chosen on the host → on the device; what is there stays there."""
         return self._put(tensor.numpy()) if isinstance(tensor, HostTensor) else tensor
 
-    def _put(self, array: NDArray[Any]) -> Any:
-        return put(array, self.device)
 
-    def _constant(self, value: float, dtype: str, vector: bool) -> Any:
-        # Counts, the vectors, are read by the host side of a graph, also when the rest of it runs on a GPU.
-        array = np.array([value] if vector else value, dtype)
-        return put(array, "cpu" if vector else self.device)
+def _one(put: Callable[[NDArray[Any]], Any], longest: int, length: int) -> tuple[Any, Any]:
+    lengths = np.array([length], np.int32)
+    return put(mask_of(lengths, longest)), put(last_of(lengths))
+
+
+def _slot(put: Callable[[NDArray[Any]], Any], trie: Trie, batch: int, axes: int) -> Any:
+    return put(slots(trie, batch).reshape(batch, *[1] * (axes - 1)))
+
+
+def _constant(device: Chosen, value: float, dtype: str, vector: bool) -> Any:
+    # Counts, the vectors, are read by the host side of a graph, also when the rest of it runs on a GPU.
+    array = np.array([value] if vector else value, dtype)
+    return put(array, "cpu" if vector else device)

@@ -4,13 +4,12 @@ import difflib
 from collections.abc import Hashable, Mapping
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
+from service import config_file
 from service.errors import ExperimentsError
 
-MAX_TEXT = 1 << 20  # characters; a file this long is no experiments file
 MAX_LIST = 32  # experiments in a file, buckets in an experiment: all of them travel in every feedback token
 
 Name = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -63,51 +62,19 @@ class Document(_Fields):
     experiments: Annotated[list[ExperimentFields], Field(max_length=MAX_LIST)]
 
 
-class _Loader(yaml.SafeLoader):
-    """Plain data only: no alias (a few lines of them can stand for gigabytes), no key twice in one mapping."""
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
-            raise _at(mark, "aliases are not allowed")
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        mapping = super().construct_mapping(node, deep)
-        if len(mapping) < len(node.value):
-            raise _at(node.start_mark, "a key stands twice in this mapping")
-        return mapping
-
-
 def read(text: str) -> Document:
     """The fields of an experiments file; what they say together is checked by `service.experiments.config`.
 
     Raises:
         ExperimentsError: not YAML, an unknown or missing field, a value of the wrong type or out of bounds.
     """
-    data = _load(text)
+    data = config_file.parse(text.encode("utf-8", "surrogatepass"), ExperimentsError)
     if not isinstance(data, dict):
         raise ExperimentsError("The file must hold a list named experiments.")
     try:
         return Document.model_validate(data)
     except ValidationError as error:
         raise ExperimentsError(_sentence(error.errors(include_url=False)[0], data)) from None
-
-
-def _load(text: str) -> Any:
-    if len(text) > MAX_TEXT:
-        raise ExperimentsError(f"The file is longer than {MAX_TEXT} characters.")
-    try:
-        return yaml.load(text, _Loader)
-    except yaml.MarkedYAMLError as error:
-        line = f"Line {error.problem_mark.line + 1}" if error.problem_mark else "The file"
-        raise ExperimentsError(f"{line} is not YAML: {error.problem}.") from None
-    except (yaml.YAMLError, ValueError, LookupError, RecursionError) as error:  # also dates and numbers out of range
-        raise ExperimentsError(f"The file is not YAML ({type(error).__name__}).") from None
-
-
-def _at(mark: Any, problem: str) -> yaml.MarkedYAMLError:
-    return yaml.constructor.ConstructorError(None, None, problem, mark)
 
 
 def _sentence(error: ErrorDetails, data: Mapping[Hashable, Any]) -> str:

@@ -2,15 +2,14 @@
 
 import asyncio
 import errno
-import os
 import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from service import config_file
 from service.errors import ExperimentsError
 from service.experiments.config import Experiments
-from service.experiments.document import MAX_TEXT
 
 SETTLED_NS = 2_000_000_000  # a younger file may change once more without its time of change changing
 
@@ -45,7 +44,7 @@ class LiveExperiments:
             return False
         try:
             seen = _signature(self._path)
-            return seen != self._done and self._take(seen, _read(self._path))
+            return seen != self._done and self._take(seen, config_file.read(self._path))
         except OSError as error:
             self._failed(f"It cannot be read: {error.strerror or error}.", None)
             return False
@@ -106,19 +105,7 @@ def _is_settled(seen: Signature) -> bool:
     return time.time_ns() - seen[0] > SETTLED_NS
 
 
-def _read(path: Path) -> bytes:
-    """At most one byte more than a file may have."""
-    with open(path, "rb", opener=_opener) as stream:
-        return stream.read(MAX_TEXT + 1)
-
-
-def _opener(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)  # a pipe put there since the look would never open
-
-
 def _decoded(content: bytes) -> str:
-    if len(content) > MAX_TEXT:
-        raise ExperimentsError(f"The file is longer than {MAX_TEXT} bytes.")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -8,11 +8,13 @@
 Times are seconds since the epoch. Further fields are welcome and not looked at.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 EVENTS = ("impression", "click", "cart", "purchase", "skip")
 NEVER = 2**32 - 1  # no event is this late, in seconds; the first of them is later than 0
+_HALF = re.compile("[\ud800-\udfff]")
 _TEXT = 512  # characters of a name; longer ones are noise
 
 
@@ -87,4 +89,5 @@ def _parts(value: object) -> tuple[Part, ...] | None:
 
 
 def _is_text(value: object) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= _TEXT
+    """Half a surrogate pair is JSON, but no text: no report could be sent with it."""
+    return isinstance(value, str) and 0 < len(value) <= _TEXT and not _HALF.search(value)

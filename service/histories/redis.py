@@ -28,19 +28,22 @@ _TIMESTAMP = struct.Struct(">d")
 
 
 class RedisHistories:
-    """A `HistoryStore` shared by all replicas. `secret` keys the digests of user ids."""
+    """A `HistoryStore` shared by all replicas of the service. `secret` keys the digests of user ids.
 
-    def __init__(self, remote: Remote, items: int, days: int, secret: bytes = b"") -> None:
+    `confirm`: replicas of Redis that must hold events, or a deletion, before either is called done.
+    """
+
+    def __init__(self, remote: Remote, items: int, days: int, secret: bytes = b"", confirm: int = 0) -> None:
         if items < 1 or days < 1:
             raise ValueError(f"items and days must be at least 1, not {items} and {days}.")
-        self._remote, self._items, self._secret = remote, items, secret
+        self._remote, self._items, self._secret, self._confirm = remote, items, secret, confirm
         self._bounds = (-items - 1, days * DAY_S)  # the rank of the newest event that leaves, seconds to live
 
     async def append(self, events: Sequence[Event]) -> Appended:
         commands = (self._appending(user, new) for user, new in by_user(events, self._secret).items())
         accepted = 0
         while some := list(islice(commands, USERS_A_ROUND)):
-            accepted += sum(await self._remote.pipeline(some))
+            accepted += sum(await self._remote.pipeline(some, self._confirm))
         return Appended(accepted, len(events) - accepted)
 
     async def read(self, user_id: str) -> tuple[str, ...]:
@@ -48,7 +51,8 @@ class RedisHistories:
         return tuple(member[_TIMESTAMP.size :].decode("utf-8", "replace") for member in members)
 
     async def forget(self, user_id: str) -> bool:
-        return bool(await self._remote.execute("DEL", self._key(user_id)))
+        (removed,) = await self._remote.pipeline([("DEL", self._key(user_id))], self._confirm)
+        return bool(removed)
 
     def _key(self, user_id: str) -> str:
         return PREFIX + at_rest(user_id, self._secret)

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-SHED = ("concurrency", "loop", "queue")
+SHED = ("concurrency", "connections", "loop", "queue")
+DENIED = ("no_key", "unknown_key", "quota", "override", "admin")
 DEGRADED = ("deadline", "expired", "history_unavailable")
 RULES = ("valid_path", "in_stock", "allowed", "distinct", "finite_score")
 STAGES = ("queue", "cache", "encode", "expand", "prune", "items")
@@ -36,6 +37,8 @@ class Families:
         left_out = counter("verification_failures", "Items that broke a rule and were left out.", "rule")
         self.left_out = _from_zero(left_out, RULES)
         self.shed = _from_zero(counter("shed", "Requests refused to protect the rest.", "reason"), SHED)
+        denied = counter("denied", "Requests refused for who asked, by cause.", "reason")
+        self.denied = _from_zero(denied, DENIED)
         stages = histogram("stage_duration_seconds", "Time a request spent in each stage.", STAGE_EDGES, "stage")
         self.stages = {stage: stages.labels(stage) for stage in STAGES}
         self.batch_size = histogram("batch_size", "Requests in a batch.", BATCH_EDGES)

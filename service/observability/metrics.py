@@ -112,6 +112,10 @@ class Metrics:
         """One request shed."""
         self._families.shed.labels(reason).inc()
 
+    def denied(self, reason: str) -> None:
+        """One request refused for who asked: the cause is one of service.observability.families.DENIED."""
+        self._families.denied.labels(reason).inc()
+
     def exposed(self, experiment: str, bucket: str) -> None:
         """A user met a bucket."""
         self._families.exposures.labels(experiment, bucket).inc()

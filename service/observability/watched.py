@@ -27,6 +27,7 @@ MEANINGS = {
     "promise_experiments_reload_ok": "1 if the experiments in force are those of the file, 0 if the file is bad.",
     "promise_history_users": "Users with a history in the memory of this process.",
     "promise_history_evicted_total": "Histories that left the memory of this process to make room.",
+    "promise_keys_reload_ok": "0 while the file of API keys as it stands cannot be used; the old keys stay in force.",
     "promise_draining": "1 while this process takes leave.",
 }
 

@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 
 LOCKS = ROOT / "service" / "locks"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-EXTRAS = ("gpu", "loadtest", "traces")
+EXTRAS = ("gpu", "loadtest", "ray", "traces")
 DEBIAN = {"python_full_version": "3.11.2", "python_version": "3.11", "extra": ""}
 LINE = re.compile(r"(?P<name>[a-z0-9-]+)==(?P<version>[\w.]+) --hash=sha256:[0-9a-f]{64}")
 

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path
+from starlette.convertors import Convertor, register_url_convertor
 
 from service.api import described
 from service.api.context import DEFAULT_BUCKET
@@ -16,6 +17,20 @@ from service.histories.protocol import Event
 
 router = APIRouter(tags=["events"])
 
+
+class _Anything(Convertor[str]):
+    """A path with whatever is in it; the framework's own stops at a line feed, and then nobody could be forgotten."""
+
+    regex = "(?s:.*)"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("anything", _Anything())  # before the first route that names it
 OTHER_BUCKET = "other"  # of a token from a replica with other experiments, or from before they changed
 
 
@@ -35,7 +50,7 @@ async def events(body: EventsRequest, state: StateOf) -> EventsResponse:
 
 
 @router.delete(
-    "/users/{user_id:path}",
+    "/users/{user_id:anything}",
     status_code=204,
     responses=described.problems(described.INVALID, described.STORE),
     summary="Forget a user",

@@ -19,6 +19,7 @@ PACKAGE = "promise-recommender"
 ANY = [-1]
 UNKNOWN = described.protocol_errors((NotFoundError, "There is no such model or version"), described.INVALID)
 NOT_READY: described.Responses = {503: {"description": "Not ready", "model": Ready}}
+MODEL_NOT_READY: described.Responses = {503: {"description": "Not ready", "model": ModelReady}}
 
 ModelPath = Annotated[str, Path(min_length=1, max_length=256, examples=["beauty"])]
 VersionPath = Annotated[str, Path(min_length=1, max_length=256, examples=["1.0.0"])]
@@ -53,12 +54,12 @@ async def model_version(name: ModelPath, version: VersionPath, state: StateOf) -
     return _metadata(_served(state, name, version))
 
 
-@router.get("/models/{name}/ready", responses=UNKNOWN | NOT_READY, summary="Does it answer?")
+@router.get("/models/{name}/ready", responses=UNKNOWN | MODEL_NOT_READY, summary="Does it answer?")
 async def model_ready(name: ModelPath, state: StateOf, response: Response) -> ModelReady:
     return _ready(_served(state, name), state, response)
 
 
-@router.get("/models/{name}/versions/{version}/ready", responses=UNKNOWN | NOT_READY, summary="Does this one?")
+@router.get("/models/{name}/versions/{version}/ready", responses=UNKNOWN | MODEL_NOT_READY, summary="Does this one?")
 async def model_version_ready(name: ModelPath, version: VersionPath, state: StateOf, response: Response) -> ModelReady:
     return _ready(_served(state, name, version), state, response)
 

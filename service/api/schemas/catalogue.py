@@ -12,12 +12,12 @@ from service.lookup.shown import Shown
 MOST_IDS = 200
 LONGEST_QUERY = 200
 MOST_SHOWN = 100
-_SID = re.compile(r"\d{1,9}(\.\d{1,9}){0,31}", re.ASCII)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_SID = re.compile(r"^[0-9]{1,9}(\.[0-9]{1,9}){0,31}$")
+_TEXT = re.compile(r"^[^\x00-\x1f\x7f-\x9f]*$")  # no control character
 
 
 def _readable(text: str) -> str:
-    if _CONTROL.search(text):
+    if not _TEXT.fullmatch(text):
         raise PydanticCustomError("control_character", "Control characters are not searched for")
     return text
 
@@ -46,7 +46,9 @@ Slot = Annotated[
         examples=["beauty"],
     ),
 ]
-Prefix = Annotated[str, Field(max_length=LONGEST_ID), AfterValidator(_dotted)]
+Prefix = Annotated[
+    str, Field(max_length=LONGEST_ID, json_schema_extra={"pattern": _SID.pattern}), AfterValidator(_dotted)
+]
 
 
 class ItemsQuery(Wire):
@@ -55,6 +57,7 @@ class ItemsQuery(Wire):
     q: Annotated[str, AfterValidator(_readable)] = Field(
         default="",
         max_length=LONGEST_QUERY,
+        json_schema_extra={"pattern": _TEXT.pattern},
         description="Words, each of which must occur in title, id, category or brand; none: the most popular items.",
         examples=["hair shampoo"],
     )

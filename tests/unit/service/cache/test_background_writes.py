@@ -28,7 +28,8 @@ class Recorder:
     async def execute(self, *command: Argument) -> Any:
         raise AssertionError(command)
 
-    async def pipeline(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
+    async def pipeline(self, commands: Sequence[Sequence[Argument]], confirm: int = 0) -> list[Any]:
+        assert not confirm, "encodings wait for no replica"
         self.trips.append(list(commands))
         return [b"OK"] * len(commands)
 

@@ -1,6 +1,9 @@
 """What the engine copies to its device: once what does not change, and to the host's side only what is read there."""
 
+import gc
+import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -36,7 +39,10 @@ def counted(engine: OnnxEngine, monkeypatch: pytest.MonkeyPatch) -> Placed:
         return sessions.put(array, "cpu")
 
     monkeypatch.setattr(engine, "device", "cuda")
+    monkeypatch.setattr(engine, "_put", partial(put, device="cuda"))
     monkeypatch.setattr(graphs, "put", put)
+    engine._hold(engine.bundle)
+    placed.clear()  # what is held for good
     return placed
 
 
@@ -64,6 +70,18 @@ def test_a_second_request_of_a_length_copies_only_what_is_its_own(
     shapes = [shape for _, shape, _ in placed[begun:]]
     width, nodes = first.memory.shape[2], engine.trie.nodes
     assert shapes == [(1, 3, width), (nodes,), (1, 4), (1, 4)], "memory, what is banned, the beam after level 1"
+
+
+def test_an_engine_that_is_let_go_is_gone_without_the_collector(bundles: Bundles) -> None:
+    engine = OnnxEngine(load(bundles.inner), "cpu", 1)
+    search(engine, context_of(engine, [[3, 4, 5]]), Plan.uniform(3, 4, 8), 3)
+    gone = weakref.ref(engine)
+    gc.disable()  # rings would wait for it, and what start-up froze for ever
+    try:
+        del engine
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_shared_tensors_leave_no_trace(bundles: Bundles) -> None:

@@ -1,0 +1,59 @@
+"""What the connections of one process share: who may come in, and what those are told who may not."""
+
+import asyncio
+from collections import Counter
+
+from service.api.connections import Connections
+from service.api.gate import PATHS, refusal, unheard
+from service.api.refusals import Refusals
+from service.api.state import State
+from service.errors import PromiseError
+
+SHARE = 8  # one part in so many of the places may wait for the same answer, once half of them are taken
+ASKING = frozenset(path.encode() for path in PATHS)
+Headers = list[tuple[bytes, bytes]]
+
+
+class House:
+    """From the event loop only. `quick`: refuse before the framework is asked; spans of refusals need its way."""
+
+    def __init__(self, state: State, book: Connections, quick: bool = True) -> None:
+        self.state, self.book, self.quick = state, book, quick
+        self.refusals = Refusals(state)
+        self._passed = 0
+        self._same = Counter[int]()
+
+    def refusal(self, url: bytes, method: bytes, headers: Headers) -> PromiseError | None:
+        """Why not to read a request whose head is here, if there is a reason."""
+        if method == b"POST" and url in ASKING:
+            return refusal(self.state, dict(reversed(headers)), self._passed)
+        return unheard(self.state, url.partition(b"?")[0].decode("latin-1"))
+
+    def passed(self, body: int, loop: asyncio.AbstractEventLoop) -> PromiseError | None:
+        """Note a recommendation that starts, by the hash of its body; or why it may not.
+
+        A user whom hundreds ask for must not take the places of all others.
+        """
+        admission = self.state.admission
+        if 2 * (admission.active + self._passed) >= admission.limit <= SHARE * self._same[body]:
+            return admission.repeated()
+        if not self._passed:
+            loop.call_soon(self._arrived)
+        self._passed += 1
+        self._same[body] += 1
+        return None
+
+    def left(self, body: int) -> None:
+        """One that was noted is over."""
+        self._same[body] -= 1
+        if not self._same[body]:
+            del self._same[body]
+
+    def tick(self) -> None:
+        """About once a second."""
+        self.book.sweep()
+        self.refusals.tell()
+
+    def _arrived(self) -> None:
+        """What passed in this turn of the loop has come to the gate, which counts for itself."""
+        self._passed = 0
