@@ -1,13 +1,15 @@
 # The serving image, without training tools. Targets: service (the default) and loadtest (the service's code and Locust).
 #   docker build .                             CPU
 #   docker build --build-arg EXTRAS=gpu .      CUDA; the host brings the driver
-# EXTRAS names files of service/locks to install besides base: gpu, traces, or both with a space between.
+#   docker build --build-arg EXTRAS=ray .      for Ray Serve, as service/ops/kubernetes/ray starts it
+# EXTRAS names files of service/locks to install besides base: gpu, ray, traces, or several with spaces between.
 # BASE is Debian bookworm, whose Python 3.11 is installed, or an image that brings python3.11 and venv.
 ARG BASE=debian:bookworm-20260824-slim
 
+# What Debian has mended since BASE is taken too.
 FROM ${BASE} AS python
-RUN command -v python3.11 || { apt-get update -qq && \
-    DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends python3.11 >/dev/null && \
+RUN command -v python3.11 || { export DEBIAN_FRONTEND=noninteractive && apt-get update -qq && \
+    apt-get upgrade -qq >/dev/null && apt-get install -qq --no-install-recommends python3.11 >/dev/null && \
     rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/*; }
 
 FROM python AS build
@@ -55,8 +57,10 @@ LABEL org.opencontainers.image.title="Promise" \
       org.opencontainers.image.description="An online generative recommender with a process reward model" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
+# No setuid file is left: nobody in here becomes somebody else.
 RUN groupadd --gid 10001 promise && \
-    useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin promise
+    useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin promise && \
+    find / -xdev -type f -perm /6000 -exec chmod a-s {} +
 COPY --from=packages /opt/promise /opt/promise
 COPY models/bundles /srv/bundles
 COPY --from=code /opt/code /opt/promise

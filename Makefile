@@ -19,6 +19,9 @@ QUICK = not e2e and not image and not faults and not ray and not fuzz and not so
 # where apt cannot bring the wanted ones, the tests that call them skip and say so.
 NEEDS ?= redis-server=redis-server
 WANTED ?= promtool=prometheus chromium=chromium
+FAULT_NEEDS ?= faketime=faketime faketime=libnss-wrapper
+CASES ?= 100000
+MINUTES ?= 10
 IMAGE_NEEDS ?= buildah=buildah debootstrap=debootstrap
 export DATA_DIR
 # onnxruntime reports use to its maker by default; service.settings says no for the service, this for everything else
@@ -43,7 +46,8 @@ fi
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-e2e image-test loadtest check format train figures bench-peers binaries clean
+.PHONY: help serve test test-e2e image-test fault-test fuzz soak audit sbom loadtest check format train figures \
+	bench-peers binaries clean
 
 help:  ## List the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -65,6 +69,28 @@ test-e2e: $(TEST)  ## A real browser through the whole playground; PICTURES=fold
 image-test: $(TEST)  ## Build the container image without a daemon, run it, stop it, weigh it (root, Linux)
 	@$(call binaries,$(NEEDS) $(IMAGE_NEEDS))
 	@$(PY) -m pytest tests/image -s $(PYTEST_ARGS)
+
+fault-test: $(TEST)  ## Break, flood and scale the real parts: tables of what was lost and how soon it came back (half an hour)
+	@$(call binaries,$(NEEDS) $(FAULT_NEEDS))
+	@$(VENV)/bin/promise bench outages $(FAULT_ARGS)
+	@$(VENV)/bin/promise bench flood
+	@$(VENV)/bin/promise bench ray
+	@$(PY) -m pytest -m "faults or ray" $(PYTEST_ARGS)
+
+fuzz: $(TEST)  ## Bad input in bulk: CASES made requests and values, then MINUTES of coverage-guided input a target
+	@$(call binaries,$(NEEDS))
+	@$(PY) -m pytest tests/fuzz -m "fuzz or not fuzz" --cases $(CASES) -s -o timeout=0 $(PYTEST_ARGS)
+	@for target in codec bundle experiments events; do $(PY) tests/fuzz/guided.py $$target --minutes $(MINUTES) || exit; done
+
+soak: $(TEST)  ## MINUTES of mixed load with reloads, changing experiments and Redis restarts: nothing may grow or fail
+	@$(call binaries,$(NEEDS))
+	@exec $(VENV)/bin/promise bench soak $(SOAK_ARGS)
+
+audit: $(TEST)  ## Known vulnerabilities of what the locks pin (exit code 1: some, 3: nobody could be asked)
+	@$(PY) tests/image/auditing.py
+
+sbom: $(TEST)  ## What ships as CycloneDX, one file an image, into build/sbom
+	@$(PY) tests/image/sbom.py build/sbom
 
 loadtest: $(TEST)  ## Locust without its page: report, gates, exit code (HOST=http://…; else a service and a Redis of its own)
 	@$(call binaries,$(NEEDS))

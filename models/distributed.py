@@ -13,10 +13,8 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 
 T = TypeVar("T")
-Losses = Callable[[Tensor, Tensor], dict[str, Tensor]]
 PATIENCE = timedelta(hours=12)  # the others wait while the first exports and judges a bundle
 
 
@@ -60,25 +58,25 @@ def share(items: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, float]:
     return items[own], targets[own], mine / total
 
 
-def spread(model: nn.Module) -> Losses:
-    """The model's `loss`; where several train, its gradients are those of all of them, each weighted by 1 / n."""
-    losses: Losses = model.loss  # type: ignore[assignment]  # nn.Module types every attribute Tensor | Module
-    if ranks() == 1 or not any(parameter.requires_grad for parameter in model.parameters()):
-        return losses
-    # Which parameters a step uses depends on the recipe; buffers are tables that never change.
-    return DistributedDataParallel(_Losses(model), find_unused_parameters=True, broadcast_buffers=False)
+def alike(model: nn.Module) -> None:
+    """Every process goes on with the weights of the first."""
+    if ranks() > 1:
+        for values in model.state_dict().values():
+            dist.broadcast(values, 0)
 
 
-class _Losses(nn.Module):
-    """Only what passes through `forward` is seen by DistributedDataParallel."""
+def add_up(model: nn.Module) -> None:
+    """Each gradient becomes the sum of those that the processes have, in one exchange.
 
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, items: Tensor, targets: Tensor) -> dict[str, Tensor]:
-        losses: Losses = self.model.loss  # type: ignore[assignment]  # as above
-        return losses(items, targets)
+    Which parameters have one depends on the recipe, not on the data: all processes name the same.
+    """
+    if ranks() == 1:
+        return
+    found = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+    flat = torch.cat([gradient.flatten() for gradient in found])
+    dist.all_reduce(flat)
+    for gradient, total in zip(found, flat.split([gradient.numel() for gradient in found]), strict=True):
+        gradient.copy_(total.view_as(gradient))
 
 
 def summed(values: dict[str, float]) -> dict[str, float]:
@@ -115,12 +113,22 @@ def same(value: object, otherwise: str) -> None:
 
 @contextmanager
 def first_then_others() -> Iterator[None]:
-    """The first process does it alone; the others then find what it left on disk."""
+    """The first process does it alone; the others then find what it left on disk.
+
+    Raises:
+        RankError: the first one is gone.
+    """
     if rank() > 0:
-        dist.barrier()
+        _meet()
     yield
-    if rank() == 0 and ranks() > 1:
-        dist.barrier()
+    if rank() == 0:
+        _meet()
+
+
+def _meet() -> None:
+    if ranks() > 1:
+        with together():
+            dist.barrier()
 
 
 @contextmanager

@@ -75,7 +75,7 @@ def _open(url: str, offset: int, tag: str, timeout: float) -> HTTPResponse:
     headers = {"Accept-Encoding": "identity", "User-Agent": "promise-recommender"}
     if offset:
         headers |= {"Range": f"bytes={offset}-", "If-Range": tag}
-    response = urlopen(Request(url, headers=headers), timeout=timeout)
+    response = urlopen(Request(url, headers=headers), timeout=timeout)  # noqa: S310 - http and https, checked above
     assert isinstance(response, HTTPResponse)
     return response
 

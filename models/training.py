@@ -122,12 +122,12 @@ class Trainer:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.resume()
         distributed.same(self.progress.epoch, f"{self.folder} is not one folder to all of them")
-        losses_of = distributed.spread(self.model)
+        distributed.alike(self.model)
         shards, last = self.recipe.shards, until or self.last
         steps = -(-sum(len(s) > 1 for s in sequences[::shards]) // self.recipe.users)
         while self.progress.epoch < last:
             start, epoch = time.perf_counter(), self.progress.epoch
-            losses = self.run_epoch(sequences[epoch % shards :: shards], epoch, steps, last, losses_of)
+            losses = self.run_epoch(sequences[epoch % shards :: shards], epoch, steps, last)
             self.progress.epoch = epoch + 1
             self.averaged.add()
             row = {"epoch": epoch + 1, **losses, "train_s": time.perf_counter() - start}
@@ -147,9 +147,7 @@ class Trainer:
         """The epoch that the recipe ends with."""
         return self.recipe.stop or self.recipe.epochs
 
-    def run_epoch(
-        self, sequences: list[I32], epoch: int, steps: int, last: int, losses_of: distributed.Losses
-    ) -> dict[str, float]:
+    def run_epoch(self, sequences: list[I32], epoch: int, steps: int, last: int) -> dict[str, float]:
         rng = np.random.default_rng((self.recipe.seed, epoch))
         torch.manual_seed(self.recipe.seed * 1000 + epoch + APART * distributed.rank())  # masks of its own
         self.model.train()
@@ -160,9 +158,10 @@ class Trainer:
             self.set_rate((epoch * steps + step) / (self.recipe.epochs * steps))
             items, targets, part = distributed.share(*batch)
             with torch.autocast("cpu", torch.bfloat16, enabled=self.dtype is torch.bfloat16):
-                losses = losses_of(items, targets)
+                losses = self.trainable.loss(items, targets)
             self.optimizer.zero_grad(set_to_none=True)
-            (torch.stack(list(losses.values())).sum() * (part * distributed.ranks())).backward()
+            (torch.stack(list(losses.values())).sum() * part).backward()
+            distributed.add_up(self.model)
             nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
             self.optimizer.step()
             for name, loss in losses.items():

@@ -13,10 +13,10 @@ from starlette.middleware import Middleware
 
 from service.api import assets, problems
 from service.api.admission import Admission
-from service.api.attempts import Attempts
 from service.api.callers import Mode
 from service.api.desk import Desk
 from service.api.direct import Direct
+from service.api.forgetting import Forgetting
 from service.api.gate import Gate
 from service.api.keyed import Keyed
 from service.api.live_keys import LiveKeys
@@ -123,14 +123,15 @@ def _state(runtime: Runtime) -> State:
     def drain() -> None:
         runtime.lifecycle.draining = True
 
-    token = settings.admin_token
+    reports, token = Reports(runtime.events, metrics.publish), settings.admin_token
     return State(
         recommender=runtime.recommender,
         bundles=runtime.bundles,
         experiments=runtime.experiments,
-        reports=Reports(runtime.events, metrics.publish),
+        reports=reports,
         tokens=runtime.tokens,
         feedback=runtime.feedback,
+        forgetting=Forgetting(runtime.histories, runtime.tokens, runtime.events, runtime.exposures, reports),
         histories=runtime.histories,
         admission=admission,
         meter=metrics,
@@ -146,7 +147,6 @@ def _state(runtime: Runtime) -> State:
         timeout_ms=settings.request_timeout_ms,
         default_tier=settings.default_tier,
         admin_token=None if token is None else token.get_secret_value(),
-        attempts=Attempts(),
         keys=keys,
         pulse=Pulse(),
         bundle_parents=tuple(folder.resolve().parent for folder in settings.bundle),

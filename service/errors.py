@@ -25,9 +25,7 @@ PromiseError
 │   ├── BodyTooLargeError       413
 │   ├── UnsupportedMediaError   415
 │   ├── InvalidRequestError     422     JSON of the wrong shape
-│   └── TooOftenError           429     carries Retry-After
-│       ├── QuotaError                  an API key that asks more than its quota
-│       └── AttemptsError               too many wrong admin tokens from one address
+│   └── QuotaError              429     an API key that asks more than its quota; carries Retry-After
 ├── UnavailableError            503     carries Retry-After
 │   ├── OverloadedError                 more requests than can be answered in time
 │   └── StoreUnavailableError           Redis cannot take what must not be lost (events, a deletion)
@@ -186,11 +184,11 @@ class InvalidRequestError(RequestError):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
-class TooOftenError(RequestError):
+class QuotaError(RequestError):
     """This caller, not now; `retry_after_s` is what it is told to wait."""
 
-    slug = "too-often"
-    title = "Asked too often"
+    slug = "quota-exceeded"
+    title = "The quota of this API key is used up"
     status = HTTPStatus.TOO_MANY_REQUESTS
 
     def __init__(self, detail: str, retry_after_s: int) -> None:
@@ -200,16 +198,6 @@ class TooOftenError(RequestError):
     @property
     def headers(self) -> Mapping[str, str]:
         return {"Retry-After": str(self.retry_after_s)}
-
-
-class QuotaError(TooOftenError):
-    slug = "quota-exceeded"
-    title = "The quota of this API key is used up"
-
-
-class AttemptsError(TooOftenError):
-    slug = "too-many-attempts"
-    title = "Too many wrong admin tokens"
 
 
 class UnavailableError(PromiseError):

@@ -59,9 +59,12 @@ class Loader:
         Raises:
             BundleError: a missing, damaged or foreign bundle, or one that does not answer as it must.
             DeviceError: CUDA was asked for and is absent.
-            StartError: the deployment's tiers do not fit the bundle.
+            StartError: the deployment's tiers do not fit the bundle, or it does not fit into the memory.
         """
-        return self.serve(folder.resolve().name, load_model(folder, self.settings))
+        try:
+            return self.serve(folder.resolve().name, load_model(folder, self.settings))
+        except MemoryError as error:
+            raise StartError(f"{folder}: there is too little memory to open this bundle.") from error
 
     def serve(self, slot: str, model: Model) -> Served:
         """The model in its slot, with a budget of its own."""

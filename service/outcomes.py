@@ -83,7 +83,8 @@ def explained(
     What that takes counts as `items`.
     """
     started, plan = clock(), outcome.choice.plan
-    assert plan is not None, "a scan has no levels"
+    if plan is None:
+        raise RuntimeError("a scan has no levels to explain")
 
     def contexts(histories: Sequence[I32]) -> Context:
         return encoded(engine, catalogue, histories)

@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
+from io import StringIO
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,7 +27,7 @@ from service import settings
 from service.api.routes.health import good, live_checks
 from service.api.state import State
 from service.app import create_app
-from service.errors import StartError
+from service.errors import NotFoundError, StartError
 from service.greeting import Greeting
 from service.observability.logging import open_logger
 from service.runtime import open_runtime
@@ -43,9 +44,7 @@ IN_FLIGHT = "in_flight"
 class Scale(BaseModel):
     """Arguments of `application`; of one replica `cpus` and `gpus`, which may be fractions.
 
-    `bundles`: folders by slot that take the place of those in PROMISE_BUNDLE. A deployment that differs in nothing else
-    is an upgrade without a restart. `up_s`, `down_s`: how long load must last before replicas are added or taken away;
-    it is averaged over `window_s`.
+    `up_s`, `down_s`: how long load must last before replicas are added or taken away; it is averaged over `window_s`.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -54,7 +53,6 @@ class Scale(BaseModel):
     max_replicas: int = Field(default=1, ge=1)
     cpus: float = Field(default=1.0, ge=0)
     gpus: float = Field(default=0.0, ge=0)
-    bundles: dict[str, str] = {}
     up_s: float = Field(default=10.0, ge=0)
     down_s: float = Field(default=300.0, ge=0)
     window_s: float = Field(default=20.0, gt=10)
@@ -65,9 +63,11 @@ class Replica:
 
     def __init__(self) -> None:
         chosen = settings.load()
-        self._runtime = open_runtime(chosen, logger=open_logger(chosen.log_format, sys.stdout))
+        lines = sys.__stdout__ or sys.stdout  # Ray's own would wrap every line once more
+        self._runtime = open_runtime(chosen, logger=open_logger(chosen.log_format, lines))
         self._application = create_app(self._runtime)
-        self._server = server_of(self._runtime, self._application, Greeting(chosen), lifespan="off")
+        unread = Greeting(chosen, StringIO())
+        self._server = server_of(self._runtime, self._application, unread, lifespan="off")
         self._opened = contextlib.ExitStack()
         self._serving: asyncio.Task[None] | None = None
 
@@ -87,14 +87,19 @@ class Replica:
     async def reconfigure(self, config: Mapping[str, Mapping[str, str]]) -> None:
         """Serve the folders that `config` names by slot; called before the first request and at every upgrade.
 
+        A folder that holds no bundle is told in the log then, and the former bundle goes on: raising would have Ray
+        kill a replica that serves.
+
         Raises:
-            StartError: a folder holds no bundle that can be served here; the former one goes on.
+            StartError, NotFoundError: before the first request, a folder that cannot be served here, or no such slot.
         """
-        bundles = self._runtime.bundles
         for slot, folder in config.get("bundles", {}).items():
-            if Path(folder) != bundles.get(slot).path:
-                served = await bundles.reload(slot, Path(folder))
-                self._runtime.logger.info("upgraded", bundle=slot, model=served.tag)
+            try:
+                await self._serve(slot, Path(folder))
+            except (StartError, NotFoundError) as error:
+                if self._serving is None:
+                    raise
+                self._runtime.logger.error("upgrade-refused", bundle=slot, path=folder, detail=error.detail)
         if self._serving is None:
             self._serving = asyncio.create_task(self._server.serve(sockets=self._ears()))
 
@@ -109,6 +114,12 @@ class Replica:
     def record_autoscaling_stats(self) -> dict[str, float]:
         """Requests in the house, through either door."""
         return {IN_FLIGHT: float(self._state.admission.active)}
+
+    async def _serve(self, slot: str, folder: Path) -> None:
+        bundles = self._runtime.bundles
+        if folder != bundles.get(slot).path:
+            served = await bundles.reload(slot, folder)
+            self._runtime.logger.info("upgraded", bundle=slot, model=served.tag)
 
     async def _leave(self) -> None:
         """The own door drains as the server does on SIGTERM; the runtime closes after that."""
@@ -171,7 +182,7 @@ def deployed(scale: Scale) -> serve.Deployment:
         max_queued_requests=chosen.max_concurrent,
         backpressure_config={"status_code": 503, "retry_after_s": 1},
         request_router_config={"request_router_class": ROUTER},
-        user_config={"bundles": scale.bundles},
+        user_config={"bundles": {}},  # folders by slot; a change of this alone restarts nobody
         ray_actor_options={"num_cpus": scale.cpus, "num_gpus": scale.gpus},
         health_check_period_s=5,
         health_check_timeout_s=10,

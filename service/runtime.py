@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from service import stores
 from service.budget.ladder import common
@@ -39,7 +39,7 @@ DAY_S = 86_400
 BREAKER_STATES = ("closed", "half-open", "open")  # as promise_cache_breaker_state numbers them
 CONNECTIONS = 8  # opened at start
 BATCH_SHARE = 0.5  # of the target latency that one batch may take: the next one waits for it
-NO_SECRET = "Without PROMISE_FEEDBACK_SECRET a restart ends all tokens, and users count as new ones in reports."
+NO_SECRET = "Without PROMISE_FEEDBACK_SECRET a restart ends all tokens, and users count as new ones in reports."  # noqa: S105 - a sentence
 
 
 @dataclass
@@ -62,6 +62,7 @@ class Runtime:
     batcher: Batcher[Task, Outcome]
     experiments: LiveExperiments
     events: EventLog
+    exposures: Exposures
     feedback: Feedback
     tokens: Tokens
     metrics: Metrics
@@ -130,7 +131,8 @@ def open_runtime(
         experiments = LiveExperiments(settings.experiments, lambda found: _check(found, bundles))
         events = stores.events(settings, remote, lambda why: logger.error("event-log", detail=why))
         tokens = Tokens(stores.secret(settings), settings.feedback_days * DAY_S)
-        acting = Acting(lambda: experiments.current, Exposures(events), tokens.unit, metrics.exposed)
+        exposures = Exposures(events)
+        acting = Acting(lambda: experiments.current, exposures, tokens.unit, metrics.exposed)
         histories = stores.histories(settings, remote)
         runtime = Runtime(
             settings=settings,
@@ -142,6 +144,7 @@ def open_runtime(
             batcher=batcher,
             experiments=experiments,
             events=events,
+            exposures=exposures,
             feedback=Feedback(events, remote, settings.feedback_days * DAY_S),
             tokens=tokens,
             metrics=metrics,
@@ -202,9 +205,7 @@ def _ceiling(served: Served) -> float:
 
 def _run(tickets: Sequence[Ticket[Task, Outcome]], backlog: int) -> None:
     """A batch of one lane: the lane is the searcher."""
-    searcher = tickets[0].lane
-    assert isinstance(searcher, Searcher)
-    searcher.run(tickets, backlog)
+    cast(Searcher, tickets[0].lane).run(tickets, backlog)
 
 
 def _pace(settings: Settings) -> Pace:

@@ -5,6 +5,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -99,9 +100,8 @@ class _Batch:
         seconds = {"prune": time.perf_counter() - started}
         for at, row in enumerate(rows):
             task = self.tasks[row]
-            assert task.choice is not None
             listed = outcomes.scanned(self.searcher.trie, task, scanned[0][at], scanned[1][at])
-            self.replies[row].deliver(self._outcome(row, listed, task.choice, seconds))
+            self.replies[row].deliver(self._outcome(row, listed, cast(Choice, task.choice), seconds))
 
     def search(self) -> None:
         """Everyone else: level 1 together, then one group per plan, the cheapest first."""
@@ -117,9 +117,9 @@ class _Batch:
         choices = self._routed(first, self._choices(rows, first))
         groups: dict[tuple[Plan, int], list[int]] = defaultdict(list)
         for at, choice in enumerate(choices):
-            assert choice.plan is not None
+            plan = cast(Plan, choice.plan)  # routed: no scan is among them
             # What more passes open depends on the k best, so only requests of one k take them together.
-            groups[choice.plan, self.tasks[rows[at]].k if choice.plan.finishing else 0].append(at)
+            groups[plan, self.tasks[rows[at]].k if plan.finishing else 0].append(at)
         for (plan, _), members in sorted(groups.items(), key=lambda group: group[0][0].levels[-1].k_plus):
             self._group(context, rows, first, plan, members, choices)
 

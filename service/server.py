@@ -117,6 +117,7 @@ def server_of(
         access_log=False,
         log_level="warning" if by_hand() else None,  # the greeting says it shorter
         server_header=False,
+        proxy_headers=False,  # nothing here depends on who a header says it is
         backlog=BACKLOG,
         timeout_keep_alive=round(IDLE_S),
         timeout_graceful_shutdown=max(1, round(chosen.grace_s)),

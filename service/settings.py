@@ -78,7 +78,7 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True, env_ignore_empty=True
     )
 
-    host: str = "0.0.0.0"
+    host: str = "0.0.0.0"  # noqa: S104 - a container is reached from outside; PROMISE_HOST narrows it
     port: int = Field(default=8000, ge=0, le=65535)
     bundle: Paths = (SHIPPED_BUNDLE,)
     device: Literal["auto", "cpu", "cuda"] = "auto"

@@ -62,7 +62,8 @@ def _search(searcher: Searcher, context: Context, tier: str) -> tuple[float, flo
     """Seconds of level 1, and of everything after it."""
     engine, rows, clock = searcher.engine, range(context.batch), time.perf_counter
     plan = searcher.ladder.choice(tier, tier, "", LISTED, searcher.ladder.strategy).plan
-    assert plan is not None
+    if plan is None:
+        raise RuntimeError(f"the tier {tier} is no search")
     started = clock()
     first = staged.first_level(engine, context, searcher.trie.branching(0), True, clock)
     middle = clock()

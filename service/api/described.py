@@ -7,16 +7,15 @@ from service.api.schemas.common import Problem
 from service.api.schemas.inference import InferenceError
 from service.errors import (
     AdminDisabledError,
-    AttemptsError,
     BodyTooLargeError,
     ConflictError,
     InvalidRequestError,
     MalformedBodyError,
     NotFoundError,
     PromiseError,
+    QuotaError,
     RequestError,
     StoreUnavailableError,
-    TooOftenError,
     UnauthorizedError,
     UnavailableError,
     UnsupportedMediaError,
@@ -53,7 +52,7 @@ def _response(kind: type[PromiseError], meaning: str) -> dict[str, Any]:
     }
     content = {MEDIA_TYPE: {"schema": _SCHEMA, "example": shown}}
     response: dict[str, Any] = {"description": meaning, "content": content}
-    if issubclass(kind, UnavailableError | TooOftenError):
+    if issubclass(kind, UnavailableError | QuotaError):
         seconds = {"description": "Seconds to wait, jittered.", "schema": {"type": "integer", "minimum": 1}}
         response["headers"] = {"Retry-After": seconds}
     return response
@@ -76,7 +75,6 @@ STORE = (StoreUnavailableError, "The store cannot be asked now")
 ADMIN = (
     (UnauthorizedError, "The admin token is missing or wrong"),
     (AdminDisabledError, "The service has no admin token"),
-    (AttemptsError, "Too many wrong admin tokens came from this address"),
 )
 UNKNOWN = (NotFoundError, "There is nothing of that name")
 CONFLICT = (ConflictError, "The present state forbids it")

@@ -1,6 +1,7 @@
 """What the connections of one process share: who may come in, and what those are told who may not."""
 
 import asyncio
+import time
 from collections import Counter
 
 from service.api.connections import Connections
@@ -10,6 +11,7 @@ from service.api.state import State
 from service.errors import PromiseError
 
 SHARE = 8  # one part in so many of the places may wait for the same answer, once half of them are taken
+REST_S = 0.002
 ASKING = frozenset(path.encode() for path in PATHS)
 Headers = list[tuple[bytes, bytes]]
 
@@ -21,12 +23,19 @@ class House:
         self.state, self.book, self.quick = state, book, quick
         self.refusals = Refusals(state)
         self._passed = 0
+        self._resting = False
         self._same = Counter[int]()
 
-    def refusal(self, url: bytes, method: bytes, headers: Headers) -> PromiseError | None:
+    def refusal(
+        self, url: bytes, method: bytes, headers: Headers, loop: asyncio.AbstractEventLoop
+    ) -> PromiseError | None:
         """Why not to read a request whose head is here, if there is a reason."""
         if method == b"POST" and url in ASKING:
-            return refusal(self.state, dict(reversed(headers)), self._passed)
+            error = refusal(self.state, dict(reversed(headers)), self._passed)
+            if error is not None and not self._resting:
+                self._resting = True
+                loop.call_soon(self._rest)
+            return error
         return unheard(self.state, url.partition(b"?")[0].decode("latin-1"))
 
     def passed(self, body: int, loop: asyncio.AbstractEventLoop) -> PromiseError | None:
@@ -53,6 +62,12 @@ class House:
         """About once a second."""
         self.book.sweep()
         self.refusals.tell()
+
+    def _rest(self) -> None:
+        """Let more of them come before the next are refused: waking for each takes the core from the device."""
+        self._resting = False
+        if self.state.admission.full:
+            time.sleep(REST_S)
 
     def _arrived(self) -> None:
         """What passed in this turn of the loop has come to the gate, which counts for itself."""

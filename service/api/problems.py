@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -55,13 +55,12 @@ def document(error: PromiseError, path: str, context: RequestContext, extra: Ext
 
 async def on_error(request: Request, error: Exception) -> Response:
     """Handler of our own tree."""
-    assert isinstance(error, PromiseError)
-    return problem(request, error)
+    return problem(request, cast(PromiseError, error))
 
 
-async def on_http_error(request: Request, error: Exception) -> Response:
+async def on_http_error(request: Request, raised: Exception) -> Response:
     """Handler of what the framework raises: unknown path or method, unreadable or oversized body."""
-    assert isinstance(error, HTTPException)
+    error = cast(HTTPException, raised)
     path, method = request.url.path[:LONGEST], request.method[:LONGEST]
     known: dict[int, PromiseError] = {
         400: MalformedBodyError("The body cannot be read as JSON: not UTF-8, nested too deeply, or a number too long."),
@@ -93,8 +92,7 @@ def _other(error: HTTPException) -> PromiseError:
 
 async def on_invalid(request: Request, error: Exception) -> Response:
     """Handler of requests that do not fit the schema."""
-    assert isinstance(error, RequestValidationError)
-    return problem(request, *misfit(error.errors()))
+    return problem(request, *misfit(cast(RequestValidationError, error).errors()))
 
 
 def misfit(found: Sequence[Any]) -> tuple[PromiseError, Extra | None]:

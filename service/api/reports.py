@@ -1,7 +1,7 @@
 """Reports of experiments, kept up with the event log: each event is read once."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from service.errors import StoreUnavailableError
 from service.experiments.analysis import Tally
@@ -34,6 +34,11 @@ class Reports:
             StoreUnavailableError: the log is in Redis, which does not answer.
         """
         return await self._made(experiment, 0)
+
+    async def forget(self, units: Collection[str]) -> None:
+        """Once the log holds nothing of them: the units leave the sums too."""
+        async with self._lock:
+            await asyncio.to_thread(self._tally.forget, units)
 
     async def watch(self, experiments: Callable[[], Experiments], every_s: float) -> None:
         """Until cancelled: publish the gauges of every experiment in force anew, every so often."""

@@ -7,8 +7,8 @@ from typing import Any, Protocol
 
 from service.api.admission import Admission
 from service.api.assets import Asset
-from service.api.attempts import Attempts
 from service.api.desk import Desk
+from service.api.forgetting import Forgetting
 from service.api.live_keys import LiveKeys
 from service.api.pulse import Pulse
 from service.api.reports import Reports
@@ -70,6 +70,7 @@ class State:
     reports: Reports
     tokens: Tokens
     feedback: Feedback
+    forgetting: Forgetting
     histories: HistoryStore
     admission: Admission
     meter: Meter
@@ -85,7 +86,6 @@ class State:
     timeout_ms: float
     default_tier: str
     admin_token: str | None
-    attempts: Attempts
     keys: LiveKeys | None
     pulse: Pulse
     bundle_parents: tuple[Path, ...]

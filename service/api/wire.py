@@ -114,7 +114,8 @@ class Wire(HttpToolsProtocol):
 
     def _start(self) -> None:
         app, self._waiting = self._waiting, None
-        assert app is not None  # asked by who called
+        if app is None:
+            raise RuntimeError("Nothing waits to be started.")
         super()._start_asgi_task(self.cycle, app)
 
     def pause_writing(self) -> None:
@@ -160,7 +161,7 @@ class Wire(HttpToolsProtocol):
         method = self.parser.get_method()
         if not self._house.quick or not self._answered or self.expect_100_continue or method == b"HEAD":
             return None
-        return self._house.refusal(self.url, method, self.headers)
+        return self._house.refusal(self.url, method, self.headers, self.loop)
 
     def _refuse(self, error: PromiseError) -> None:
         kept = self.parser.should_keep_alive() and not self._house.state.is_draining()

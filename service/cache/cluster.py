@@ -12,7 +12,7 @@ from redis.exceptions import AskError, MovedError
 from redis.exceptions import ConnectionError as RefusedError
 
 from service.cache.breaker import Breaker
-from service.cache.learning import Learning, first
+from service.cache.learning import ASK_S, Learning, first
 from service.cache.remote import Argument
 from service.cache.single import Address, Command, Single, all_of, refused
 
@@ -59,8 +59,9 @@ class Cluster:
     counts: where it is stale, a redirection or a failure soon leads to the next question.
     """
 
-    def __init__(self, seeds: Sequence[Address], server: Callable[[Address], Single], slow_s: float) -> None:
-        self._seeds, self._server, self._slow_s = tuple(dict.fromkeys(seeds)), server, slow_s
+    def __init__(self, seeds: Sequence[Address], server: Callable[[Address], Single], timeout_s: float) -> None:
+        self._seeds, self._server = tuple(dict.fromkeys(seeds)), server
+        self._slow_s, self._ask_s = timeout_s / 2, max(ASK_S, timeout_s)
         self._nodes = {seed: Node(server(seed)) for seed in self._seeds}
         self._slots: Slots = [None] * SLOTS
         self._learning = Learning(self._learn)
@@ -140,7 +141,7 @@ class Cluster:
     async def _learn(self) -> None:
         known = [address for address in self._nodes if address not in self._seeds]
         asked = [*random.sample(known, min(ASKED, len(known))), *self._seeds]
-        await first([self._ask(address) for address in asked])
+        await first([self._ask(address) for address in asked], self._ask_s)
 
     async def _ask(self, address: Address) -> None:
         reply = await self._node(address).server.execute(("CLUSTER", "SLOTS"))

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 PAUSE_S = 0.25  # between two questions that failing commands give rise to
-ASK_S = 0.5  # for all answers to one question
+ASK_S = 0.5  # for all answers to one question, where the time-out of a command is no longer
 
 
 class Learning:
@@ -54,8 +54,8 @@ class Learning:
         await asyncio.sleep(PAUSE_S)
 
 
-async def first(asks: list[Awaitable[None]]) -> None:
-    """Until one of them ends well; the others are given up, all of them after `ASK_S`.
+async def first(asks: list[Awaitable[None]], seconds: float) -> None:
+    """Until one of them ends well; the others are given up, all of them after so many seconds.
 
     Raises:
         Exception: what one of them ended with, as none ended well.
@@ -63,7 +63,7 @@ async def first(asks: list[Awaitable[None]]) -> None:
     tasks = [asyncio.ensure_future(ask) for ask in asks]
     failed: Exception = ConnectionError("nobody was asked")
     try:
-        for answer in asyncio.as_completed(tasks, timeout=ASK_S):
+        for answer in asyncio.as_completed(tasks, timeout=seconds):
             try:
                 return await answer
             except Exception as error:

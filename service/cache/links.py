@@ -60,7 +60,7 @@ def link(url: str, timeout_s: float, connections: int) -> Link:
         if scheme.endswith("+cluster"):
             return _cluster(scheme.removesuffix("+cluster"), rest, options, timeout_s)
         if scheme.endswith("+sentinel"):
-            return _sentinel(scheme.removesuffix("+sentinel"), rest, options)
+            return _sentinel(scheme.removesuffix("+sentinel"), rest, options, timeout_s)
         return Single(_parsed(url) | options)
     except (ValueError, TypeError, OSError, RedisError):
         raise SettingsError(FORMS) from None
@@ -72,10 +72,10 @@ def _cluster(scheme: str, rest: str, options: dict[str, Any], timeout_s: float) 
     seeds = [_address(one, 6379) for one in parsed]
     if parsed[0].pop("db", 0) or "path" in parsed[0]:
         raise ValueError("a cluster has one database, and no socket")
-    return Cluster(seeds, _server(parsed[0] | options), timeout_s / 2)
+    return Cluster(seeds, _server(parsed[0] | options), timeout_s)
 
 
-def _sentinel(scheme: str, rest: str, options: dict[str, Any]) -> Sentinel:
+def _sentinel(scheme: str, rest: str, options: dict[str, Any], timeout_s: float) -> Sentinel:
     account, hosts, tail = _parts(rest)
     path, mark, query = tail.partition("?")
     name, _, database = path.removeprefix("/").partition("/")
@@ -87,7 +87,7 @@ def _sentinel(scheme: str, rest: str, options: dict[str, Any]) -> Sentinel:
     sentinel = _server({key: value for key, value in parsed[0].items() if key != "db"} | options | own)
     server = _server(parsed[0] | options)
     server(addresses[0])  # an option that none can have shows here
-    return Sentinel([sentinel(address) for address in addresses], unquote(name), server)
+    return Sentinel([sentinel(address) for address in addresses], unquote(name), server, timeout_s)
 
 
 def _server(options: dict[str, Any]) -> Callable[[Address], Single]:

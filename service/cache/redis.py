@@ -137,7 +137,7 @@ class RedisRemote:
 
     async def _mend(self, ticket: int) -> None:
         try:
-            async with patience(MENDING_S):
+            async with patience(max(MENDING_S, 2 * self._timeout_s)):
                 await self._link.reset()
                 await self._link.open()
         except Exception:

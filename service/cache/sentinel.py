@@ -21,8 +21,11 @@ class Sentinel:
     the one named most often, and in either case one that says of itself that it is a primary.
     """
 
-    def __init__(self, sentinels: Sequence[Single], name: str, server: Callable[[Address], Single]) -> None:
+    def __init__(
+        self, sentinels: Sequence[Single], name: str, server: Callable[[Address], Single], timeout_s: float
+    ) -> None:
         self._sentinels, self._name, self._server = sentinels, name, server
+        self._ask_s = max(ASK_S, timeout_s)
         self._address: Address | None = None
         self._primary: Single | None = None
         self._learning = Learning(self._learn)
@@ -76,7 +79,7 @@ class Sentinel:
         """What the sentinels say, most often first; as soon as most agree, that alone."""
         votes, found = [asyncio.ensure_future(self._vote(one)) for one in self._sentinels], Counter[Address]()
         try:
-            for vote in asyncio.as_completed(votes, timeout=ASK_S):
+            for vote in asyncio.as_completed(votes, timeout=self._ask_s / 2):
                 with suppress(Exception):
                     found[address := await vote] += 1
                     if 2 * found[address] > len(votes):
@@ -96,7 +99,7 @@ class Sentinel:
         known = self._primary if address == self._address else None
         server = known or self._server(address)
         try:
-            async with asyncio.timeout(ASK_S):
+            async with asyncio.timeout(self._ask_s):
                 role = await server.execute(("ROLE",))
             if role[0] != b"master":
                 raise RefusedError("the sentinels name a replica")

@@ -5,7 +5,15 @@ from typing import Annotated
 
 import typer
 
-from service.commands import bench_load, bench_search
+from service.commands import (
+    bench_arithmetic,
+    bench_flood,
+    bench_load,
+    bench_outages,
+    bench_ray,
+    bench_search,
+    bench_soak,
+)
 from service.commands.options import AsJson, names
 from service.settings import SHIPPED_BUNDLE
 
@@ -24,7 +32,12 @@ HELP = "Load tests, and benchmarks against peers in one run."
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=HELP, epilog=EPILOG)
 bench_load.add_to(app, UNDER_LOAD)
+bench_soak.add_to(app, UNDER_LOAD)
+bench_flood.add_to(app, UNDER_LOAD)
+bench_outages.add_to(app, UNDER_LOAD)
+bench_ray.add_to(app, UNDER_LOAD)
 bench_search.add_to(app, SEARCH)
+bench_arithmetic.add_to(app, UNDER_LOAD)
 
 Bundle = Annotated[Path, typer.Option(help="Bundle folder to serve.")]
 Seed = Annotated[int, typer.Option(help="Seed of the made users.")]

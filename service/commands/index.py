@@ -24,6 +24,7 @@ INDEX = MappingProxyType(
         "doctor": Entry("doctor", SERVING, "Check that this machine can serve: packages, bundle, device, Redis, port."),
         "bundle": Entry("bundle", SERVING, "Verify a bundle, describe it, give it titles."),
         "experiments": Entry("experiments", SERVING, "Check an experiments file, or report on an experiment."),
+        "keys": Entry("keys", SERVING, "Make an API key, or check the file that lists them."),
         "data": Entry("data", TRAINING, "Fetch, check or describe a dataset."),
         "train": Entry("train", TRAINING, "Train a dataset into a bundle; a second call goes on where one was cut."),
         "export": Entry("export", TRAINING, "Copy a bundle out of a run to where it is served from."),

@@ -38,7 +38,9 @@ promise train beauty --recipe best
 
 promise train shop.csv --columns customer,sku,bought_at --k-core 5 --out runs/shop
 
-promise train shop.csv --recipe smoke   (seconds: does it run at all?)"""
+promise train shop.csv --recipe smoke   (seconds: does it run at all?)
+
+torchrun --nproc-per-node=4 --no-python promise train beauty   (several processes share every batch)"""
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -136,7 +138,7 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train a dataset into a bundle; a second call goes on where one was cut."""
-    from models import pipeline
+    from models import distributed, pipeline
     from models.data import load, shuffle_same_day
     from models.recipe import tokenizer
     from models.tokenizer import fitting_codebook
@@ -146,16 +148,21 @@ def train(
     chosen = replace(chosen, tokenizer=tokenizer(sids, depth, codebook, chosen.tokenizer))
     table = _items(source, data_dir) if titles else None
     use_threads(threads)
-    dataset = load(source, data_dir, k_core=k_core, columns=names, text_encoder=_encoder() if encode_text else None)
-    warn_if_few(dataset)
+    distributed.start()
+    first = distributed.rank() == 0  # to write and to tell
+    with distributed.first_then_others():
+        dataset = load(source, data_dir, k_core=k_core, columns=names, text_encoder=_encoder() if encode_text else None)
+    if first:
+        warn_if_few(dataset)
     folder = out or Path("runs") / dataset.name
     if ties is Ties.SHUFFLED:
         dataset = shuffle_same_day(dataset, seed)
         folder = out or Path("runs") / f"{dataset.name}-shuffled-{seed}"
     if not codebook:
         chosen = chosen.with_tokenizer(codebook=fitting_codebook(len(dataset.items.ids), chosen.tokenizer.codebook))
-    note(folder, Origin(source, str(data_dir), columns, k_core))
-    with watched(quiet, resumes=True) as watch:
+    if first:
+        note(folder, Origin(source, str(data_dir), columns, k_core))
+    with watched(quiet or not first, resumes=True) as watch:
         _introduced(dataset, chosen, watch)
         run = pipeline.Run(dataset, chosen, folder, version, watch.say, watch.at)
         bundle = None
@@ -163,9 +170,11 @@ def train(
             pipeline.build_baseline(run)
         else:
             bundle = pipeline.build(run)
-        if bundle and table:
+        if bundle and table and first:
             _titled(bundle, table, names.item, watch)
-    _done(folder, bundle, as_json)
+    if first:
+        _done(folder, bundle, as_json)
+    distributed.end()
 
 
 def _items(source: str, data_dir: Path) -> Path:

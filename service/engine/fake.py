@@ -102,7 +102,8 @@ class FakeEngine:
     def correct(self, context: Context, leaves: Pruned, k_keep: int) -> Pruned:
         """A hash again, of the newest items too; filler stays last."""
         node, log_prob = leaves.kept.node.numpy(), leaves.kept.log_prob.numpy()
-        assert context.history is not None
+        if context.history is None:
+            raise RuntimeError("a context without its histories cannot be corrected")
         newest = _u64(context.history.sum(1))[:, None] << np.uint64(32)
         reward = (8 * _unit(_mix(_u64(node) + newest, CORRECTION_SALT)) - 4).astype(np.float32)
         again = choosing.keep(node, log_prob, np.where(np.isneginf(log_prob), -np.inf, reward), k_keep, 0.0)

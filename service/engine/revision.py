@@ -122,12 +122,11 @@ class _Draft:
             self.popularity[row] = item.popularity
 
     def _place(self, item: NewItem) -> tuple[int, ...]:
-        if (item.sid is None) == (item.like is None):
-            raise InvalidRequestError(f"item '{item.item_id}' is new and needs either a sid or an item it is like.")
-        if item.sid is not None:
+        if item.sid is not None and item.like is None:
             return item.sid
-        assert item.like is not None
-        return self.places.beside(self.row(item.like))
+        if item.like is not None and item.sid is None:
+            return self.places.beside(self.row(item.like))
+        raise InvalidRequestError(f"item '{item.item_id}' is new and needs either a sid or an item it is like.")
 
     def finish(self, change: Change) -> Bundle:
         bundle, origin = self.bundle, self.bundle.origin or self.bundle

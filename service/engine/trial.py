@@ -147,8 +147,8 @@ class _Trial:
             _finite(voted.votes, "votes")
         if engine.has_scan:
             self.name = contract.SCAN.file
-            scanned = engine.scan(context, KEEP)
-            assert scanned is not None
+            if (scanned := engine.scan(context, KEEP)) is None:
+                raise _WrongError("gives no ranking")
             self._below(scanned[0], scanned[1], engine.depth - 1)
         if engine.extension:
             self.name = contract.EXTEND.file

@@ -5,6 +5,8 @@ first exposure. Feedback counts where the hash chose the bucket, never under a h
 buckets of one experiment, as happens when weights or the seed change, is left out and counted.
 """
 
+from collections.abc import Collection
+
 from service.experiments.comparison import DEFAULT_METHOD, Method
 from service.experiments.config import Experiment
 from service.experiments.ledger import Ledger
@@ -43,6 +45,12 @@ class Tally:
             self._respond(record)
         else:
             self.unreadable += 1
+
+    def forget(self, units: Collection[str]) -> None:
+        """Units as if they had never been; how often events came stays counted, which is no one's."""
+        for ledger in self._ledgers.values():
+            for unit in units:
+                ledger.units.forget(unit)
 
     def report(self, experiment: Experiment) -> Report:
         """What the events say about the experiment; its first bucket is the control."""

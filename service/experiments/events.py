@@ -2,7 +2,7 @@
 
 import json
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import islice
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ Cursor = str  # where a reader stopped; each log has its own form
 
 START: Cursor = ""
 LIMIT = 10_000  # events that wait in memory
+GONE = b"\n"  # in the place of an event that was erased: readers pass over it
 READ = 500  # events one call reads
 
 
@@ -42,6 +43,22 @@ class EventLog(Protocol):
             StoreUnavailableError: Redis does not answer.
         """
         ...
+
+    async def erase(self, units: Collection[str]) -> None:
+        """Take out every event of these units, those too that wait to be written. Cursors stay good.
+
+        Raises:
+            StoreUnavailableError: some may be left; erasing once more is safe.
+        """
+        ...
+
+
+def is_of(line: bytes, units: Collection[str]) -> bool:
+    """Whether the line is an event of one of the units."""
+    if not any(unit.encode() in line for unit in units):
+        return False
+    event = unpack(line)
+    return event is not None and event.get("unit") in units
 
 
 def pack(event: Mapping[str, object]) -> bytes | None:
@@ -94,3 +111,7 @@ class MemoryLog:
         lines = list(islice(self._lines, begin - self._first, begin - self._first + READ))
         self._read = max(self._read, begin + len(lines))
         return [event for line in lines if (event := unpack(line)) is not None], str(begin + len(lines))
+
+    async def erase(self, units: Collection[str]) -> None:
+        """Their places stay, so that numbers do."""
+        self._lines = deque(GONE if is_of(line, units) else line for line in self._lines)

@@ -1,7 +1,7 @@
 """Exposures: the record that a user's bucket acted, once per user, experiment, bucket and day."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from service.experiments.assignment import Assigned
 from service.experiments.events import EventLog
@@ -22,6 +22,10 @@ class Exposures:
         self._log = log
         self._seen = Seen(limit)
         self._clock = clock
+
+    def forget(self, units: Collection[str]) -> None:
+        """What these units met counts as new from now on."""
+        self._seen.forget(lambda key: isinstance(key, tuple) and key[0] in units)
 
     def record(
         self,

@@ -4,12 +4,12 @@ import asyncio
 import os
 import stat
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
 
-from service.errors import SettingsError
-from service.experiments.events import LIMIT, START, Cursor, Event, unpack
+from service.errors import SettingsError, StoreUnavailableError
+from service.experiments.events import LIMIT, START, Cursor, Event, is_of, unpack
 from service.experiments.outbox import RETRY_S, Outbox
 
 BATCH = 500
@@ -56,6 +56,18 @@ class JsonlLog:
         events, offset = await asyncio.to_thread(read_lines, self._file, int(cursor or 0))
         return events, str(offset)
 
+    async def erase(self, units: Collection[str]) -> None:
+        """Spaces take the place of their lines, so that offsets stay. What was rotated away is not looked at.
+
+        Raises:
+            StoreUnavailableError: the file cannot be changed now.
+        """
+        await self._outbox.drop(lambda line: is_of(line, units))
+        try:
+            await asyncio.to_thread(blank, self._file, lambda line: is_of(line, units))
+        except OSError as error:
+            raise StoreUnavailableError(f"The event log cannot be changed: {error.strerror}.", 1) from error
+
     async def _send(self, lines: Sequence[bytes]) -> int:
         return await asyncio.to_thread(self._append, lines)
 
@@ -85,6 +97,23 @@ def read_lines(file: int, offset: int) -> tuple[list[Event], int]:
         if events or not whole:
             return events, offset
     return [], offset
+
+
+def blank(file: int, unwanted: Callable[[bytes], bool]) -> None:
+    """Write spaces over every unwanted line of an open file, an unfinished one too.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    # A handle of its own: what is opened for appending is appended to, whatever the offset.
+    with open(f"/proc/self/fd/{file}", "rb+", buffering=0) as place, open(f"/proc/self/fd/{file}", "rb") as lines:
+        offset = 0
+        for line in lines:
+            if unwanted(line):
+                place.seek(offset)
+                place.write(b" " * len(line.rstrip(b"\n")))
+            offset += len(line)
+        os.fsync(place.fileno())
 
 
 def _open(path: Path) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 
+from service.errors import StoreUnavailableError
 from service.experiments.events import pack
 
 RETRY_S = 1.0
@@ -38,6 +39,7 @@ class Outbox:
         self._failing = False
         self._wake = asyncio.Event()
         self._closing = asyncio.Event()
+        self._sending = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
@@ -51,6 +53,18 @@ class Outbox:
             return
         self._lines.append(line)
         self._wake.set()
+
+    async def drop(self, unwanted: Callable[[bytes], bool]) -> None:
+        """Forget lines that wait. Those that were being sent have arrived when it returns, or wait and are looked at.
+
+        Raises:
+            StoreUnavailableError: they are still being sent after `PATIENCE_S`.
+        """
+        try:
+            async with asyncio.timeout(PATIENCE_S), self._sending:
+                self._lines = deque(line for line in self._lines if not unwanted(line))
+        except TimeoutError:
+            raise StoreUnavailableError("The event log is too slow to be changed now.", 1) from None
 
     def start(self) -> None:
         """Begin to send, on the running event loop; what was put before goes first."""
@@ -81,14 +95,15 @@ class Outbox:
                     await asyncio.wait_for(self._closing.wait(), self._retry_s)
 
     async def _send_some(self) -> bool:
-        batch = list(islice(self._lines, self._batch))
-        try:
-            sent = await self._send(batch)
-        except Exception as error:  # whatever it is, events must flow again once it is over
-            self._failed(f"{type(error).__name__}: {error}")
-            return False
-        for _ in range(sent):
-            self._lines.popleft()
+        async with self._sending:
+            batch = list(islice(self._lines, self._batch))
+            try:
+                sent = await self._send(batch)
+            except Exception as error:  # whatever it is, events must flow again once it is over
+                self._failed(f"{type(error).__name__}: {error}")
+                return False
+            for _ in range(sent):
+                self._lines.popleft()
         self._failing = self._failing and not sent
         return sent == len(batch)
 

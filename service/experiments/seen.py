@@ -1,7 +1,7 @@
 """The keys seen lately: a bounded memory for counting things once."""
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 
 
 class Seen:
@@ -13,6 +13,11 @@ class Seen:
 
     def __len__(self) -> int:
         return len(self._keys)
+
+    def forget(self, unwanted: Callable[[Hashable], bool]) -> None:
+        """Keys that count as new from now on."""
+        for key in [key for key in self._keys if unwanted(key)]:
+            del self._keys[key]
 
     def is_new(self, key: Hashable) -> bool:
         """Whether the key was not there; it is from now on, as the most recent one."""

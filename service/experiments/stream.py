@@ -1,9 +1,9 @@
 """The event log as a Redis stream that all replicas share; its oldest events leave when it grows too long."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from service.cache.remote import Remote
-from service.experiments.events import LIMIT, READ, START, Cursor, Event, unpack
+from service.experiments.events import LIMIT, READ, START, Cursor, Event, is_of, unpack
 from service.experiments.outbox import RETRY_S, Outbox
 
 STREAM = "promise:events"
@@ -58,6 +58,19 @@ class RedisLog:
             cursor = entries[-1][0].decode()
             events = [event for _, fields in entries if (event := unpack(fields[1])) is not None]
         return events, cursor
+
+    async def erase(self, units: Collection[str]) -> None:
+        """Redis frees the bytes of a deleted event once those around it have left the stream too.
+
+        Raises:
+            RemoteError: Redis does not answer.
+        """
+        await self._outbox.drop(lambda line: is_of(line, units))
+        after = "-"
+        while entries := await self._remote.execute("XRANGE", self._stream, after, "+", "COUNT", READ):
+            if gone := [entry for entry, fields in entries if is_of(fields[1], units)]:
+                await self._remote.execute("XDEL", self._stream, *gone)
+            after = f"({entries[-1][0].decode()}"
 
     async def _send(self, lines: Sequence[bytes]) -> int:
         add = ("XADD", self._stream, "MAXLEN", "~", self._maxlen, "*", FIELD)

@@ -82,6 +82,13 @@ class Units:
         self._put(key, before, before._replace(last=last, crossed=before.crossed or code != before.bucket))
         return True
 
+    def forget(self, unit: str) -> None:
+        """As if there had never been an event of the unit."""
+        packed = self._states.pop(_key(unit), None)
+        if packed is not None:
+            bucket, tier, crossed, first, *last = _STATE.unpack(packed)
+            self._count(_State(bucket, tier, bool(crossed), first, tuple(last)), -1)
+
     def _look_up(self, unit: str, bucket: int) -> tuple[int, _State]:
         key = _key(unit)
         packed = self._states.get(key)

@@ -64,7 +64,8 @@ def begin(engine: Engine, batch: Context, first: FirstLevel, rows: Sequence[int]
     children = _rows(first.children, at, level.k_plus if plan.prunes(0) else level.k_keep)
     pruned = None
     if plan.prunes(0):
-        assert first.reward is not None, "a plan with the PRM needs the rewards of level 1"
+        if first.reward is None:
+            raise RuntimeError("a plan with the PRM needs the rewards of level 1")
         context = batch if plan.keeping is None else engine.take(batch, rows)
         rewards = first.reward[at, : level.k_plus]
         pruned = choose(Pool(engine, context, children, 0, plan, level.k_keep, known=rewards))

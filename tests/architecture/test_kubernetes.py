@@ -4,6 +4,7 @@ import ast
 import re
 import tomllib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -161,6 +162,10 @@ def test_ray_serves_what_is_there() -> None:
     fields = [ast.unparse(node.target) for node in found["Scale"].body if isinstance(node, ast.AnnAssign)]
     assert name in found
     assert set(application["args"]) <= set(fields)
+    [deployment] = application["deployments"]
+    bundle = Path(deployment["user_config"]["bundles"]["beauty"])
+    assert f'DEPLOYMENT = "{deployment["name"]}"' in ast.unparse(tree).replace("'", '"')
+    assert (ROOT / "models" / "bundles" / bundle.relative_to("/srv/bundles") / "manifest.json").is_file()
     [workers] = service["spec"]["rayClusterConfig"]["workerGroupSpecs"]
     assert workers["rayStartParams"]["num-cpus"] == str(application["args"]["cpus"]), "a worker, a replica, a door"
     doors = {port["name"]: port["containerPort"] for port in workers["template"]["spec"]["containers"][0]["ports"]}

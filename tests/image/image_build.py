@@ -20,11 +20,13 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / ".bench" / "image"
-ROOTFS = FOLDER / "bookworm.tar"
+ROOTFS = FOLDER / "bookworm-secured.tar"
 SUITE, MIRROR = "bookworm", "http://deb.debian.org/debian"
 BASE = "localhost/promise-base:bookworm"
 TRUSTED = Path("/usr/local/share/ca-certificates")  # beside Debian's: where this host reaches the registry through one
-NOT_IN_SLIM = ("var/cache/apt/archives", "var/lib/apt/lists", "usr/share/doc", "usr/share/man", "usr/share/locale")
+SECURITY = "http://security.debian.org/debian-security"
+SOURCES = (f"{MIRROR} {SUITE} main", f"{MIRROR} {SUITE}-updates main", f"{SECURITY} {SUITE}-security main")
+NOT_IN_SLIM = ("var/cache/apt/archives", "var/lib/apt/lists", "usr/share/man", "usr/share/locale")
 NEEDED = ("buildah", "debootstrap", "unshare", "setpriv", "nsenter", "tar")
 
 
@@ -76,7 +78,7 @@ def build(target: str, **arguments: str) -> Image:
 
 @functools.cache
 def base() -> None:
-    """Debian as debootstrap makes it, made slim; kept as a tar file, so that a second run needs no mirror for it."""
+    """Debian as debootstrap makes it, made slim; kept as a tar file, so that a second run need not make it again."""
     forget()
     atexit.register(forget)
     if not ROOTFS.exists():
@@ -91,6 +93,10 @@ def _bootstrap() -> None:
     shutil.rmtree(made, ignore_errors=True)
     made.mkdir(parents=True)
     subprocess.run(["debootstrap", "--variant=minbase", SUITE, str(made), MIRROR], check=True, capture_output=True)
+    (made / "etc/apt/sources.list").write_text("".join(f"deb {source}\n" for source in SOURCES), "utf-8")
+    for path in (made / "usr/share/doc").rglob("*"):  # the licences stay
+        if path.is_file() and path.name != "copyright":
+            path.unlink()
     for name in NOT_IN_SLIM:
         shutil.rmtree(made / name, ignore_errors=True)
         (made / name).mkdir()

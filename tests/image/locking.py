@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = ROOT / "service" / "locks"
-EXTRAS = ("gpu", "loadtest", "traces")
+EXTRAS = ("gpu", "loadtest", "ray", "traces")
 INDEX = "https://pypi.org/simple"
 PYTHON = "/usr/bin/python3.11"
 VERSION = "import platform; print(platform.python_version(), platform.machine())"

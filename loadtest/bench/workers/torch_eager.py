@@ -103,7 +103,8 @@ def _first_children(prefixes: Prefixes) -> list[np.ndarray[tuple[int], np.dtype[
     for above, codes in zip(prefixes.codes, prefixes.codes[1:], strict=False):
         fresh = np.flatnonzero((codes[1:, :-1] != codes[:-1, :-1]).any(1)) + 1
         firsts.append(np.concatenate([[0], fresh, [len(codes)]]))
-        assert len(firsts[-1]) == len(above) + 1  # every prefix has a child
+        if len(firsts[-1]) != len(above) + 1:
+            raise ValueError("a prefix without a child")
     return firsts
 
 

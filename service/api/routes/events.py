@@ -58,8 +58,8 @@ async def events(body: EventsRequest, state: StateOf) -> EventsResponse:
 async def forget(
     user_id: Annotated[str, Path(min_length=1, max_length=LONGEST_ID, examples=["u-1"])], state: StateOf
 ) -> None:
-    """Nothing that was stored of the user's history is left; doing it twice is no error."""
-    await state.histories.forget(user_id)
+    """The history goes, and every event of experiments under the user's digest. Doing it twice is no error."""
+    await state.forgetting.forget(user_id)
 
 
 @router.post(

@@ -42,7 +42,7 @@ class EventsResponse(Wire):
 class FeedbackRequest(Wire):
     """What became of one recommended item. The token is that of the response which recommended it."""
 
-    model_config = example(feedback_token="eyJyIjoiN2MwYTRmMGUifQ.3kQ5w0", item_id="B000VV1YOY", event="click")
+    model_config = example(feedback_token="eyJyIjoiN2MwYTRmMGUifQ.3kQ5w0", item_id="B000VV1YOY", event="click")  # noqa: S106 - an example
 
     feedback_token: str = Field(min_length=1, max_length=MAX_TOKEN)
     item_id: ItemId

@@ -35,7 +35,8 @@ class Columns:
     @staticmethod
     def of(step: Step) -> "Columns":
         """Of a level that the PRM pruned."""
-        assert step.pruned is not None
+        if step.pruned is None:
+            raise RuntimeError("the PRM pruned no such level")
         node, log_prob = step.children.node.numpy(), step.children.log_prob.numpy()
         reward = np.where(np.isfinite(log_prob), step.pruned.all_rewards.numpy(), NOTHING)
         real = np.isfinite(step.kept.log_prob.numpy())

@@ -96,6 +96,11 @@ def test_an_unknown_variable_is_named_with_the_nearest(
         ("PROMISE_AB_HEADER", "X: y"),
         ("PROMISE_MAX_CONCURRENT", "0"),
         ("PROMISE_LOG_FORMAT", "xml"),
+        ("PROMISE_OVERRIDES", "somebody"),
+        ("PROMISE_OVERRIDES", "keys"),  # and no file of keys
+        ("PROMISE_REDIS_CONFIRM", "-1"),
+        ("PROMISE_MAX_CONNECTIONS", "1"),
+        ("PROMISE_READ_TIMEOUT_S", "0"),
     ],
 )
 def test_a_wrong_value_names_its_variable_in_one_sentence(

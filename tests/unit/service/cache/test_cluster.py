@@ -132,7 +132,7 @@ def test_one_node_that_hangs_soon_costs_nothing_and_the_others_nothing_at_all(cl
                 took.append(await _took(remote, theirs[0]))
                 for key in others[number % 9 : number % 9 + 2]:
                     assert await outcome(remote, "GET", key) == b"1"
-            assert max(took) < 5 * TIMEOUT_S
+            assert max(took) < 10 * TIMEOUT_S
             assert sorted(took)[50] < TIMEOUT_S / 20
             assert remote.breaker_state == "closed"
             hung.resume()
@@ -178,7 +178,7 @@ def test_a_failover_under_use_loses_nothing_that_was_accepted(harm: Callable[[Re
                 accepted.append(event)
             except RemoteError:
                 await asyncio.sleep(0.002)
-            assert time.monotonic() - began < 5 * TIMEOUT_S
+            assert time.monotonic() - began < 10 * TIMEOUT_S
             if number == 300:
                 harm(victim)
             if began > until_s:

@@ -25,7 +25,7 @@ async def timed(remote: RedisRemote) -> float:
 async def opens(remote: RedisRemote) -> None:
     """The first failures cost at most the time-out each, then commands cost next to nothing."""
     for _ in range(10):
-        assert await timed(remote) < 5 * TIMEOUT_S
+        assert await timed(remote) < 10 * TIMEOUT_S
     assert remote.breaker_state != "closed"
     took = sorted([await timed(remote) for _ in range(1000)])
     assert took[500] < TIMEOUT_S / 100
@@ -59,7 +59,7 @@ def test_hung_then_back(cluster: bool) -> None:
             await until_answered(remote)
             server.pause()
             took = await asyncio.gather(*(timed(remote) for _ in range(200)))
-            assert max(took) < 5 * TIMEOUT_S
+            assert max(took) < 10 * TIMEOUT_S
             await opens(remote)
             await asyncio.sleep(3 * TIMEOUT_S)
             assert remote.breaker_state != "closed"

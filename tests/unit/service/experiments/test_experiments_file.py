@@ -62,6 +62,8 @@ def test_no_experiments_are_experiments_too() -> None:
         ("experiments: []\nextra: 1", "unknown field 'extra'"),
         ("experiments:\n\t- x", "Line 2 is not YAML"),
         ("experiments: [2024-99-99]", "not YAML"),
+        ("experiments: !!timestamp soon", "not YAML"),
+        ("experiments: " + "1:" * 400 + "1.5", "not YAML"),
         ("experiments: !!python/object/apply:os.getcwd []", "not YAML"),
         ("a: &x [1]\nexperiments: *x", "Line 2 is not YAML: aliases"),
         ("experiments: []\nexperiments: []", "stands twice"),

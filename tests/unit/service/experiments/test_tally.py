@@ -131,14 +131,14 @@ def test_nothing_that_a_line_may_hold_raises(value: Any, kind: str, field: str) 
     tally = Tally()
     for odd in (value, event | {field: value}):
         tally.add(odd)
-        json.dumps(tally.report(AB).plain(), allow_nan=False)
+        json.dumps(tally.report(AB).plain(), allow_nan=False, ensure_ascii=False).encode()
         assert tally.unreadable or read(odd) is not None
 
 
 @pytest.mark.parametrize(
     "change",
     [{"type": "served"}, {"time": 0.5}, {"time": float(NEVER)}, {"time": float("nan")}, {"time": True}, {"time": "1"},
-     {"unit": ""}, {"bucket": None}, {"tier": "x" * 513}, {"degraded": 1}, {"degraded": None}],
+     {"unit": ""}, {"bucket": None}, {"tier": "x" * 513}, {"tier": "\ud800"}, {"degraded": 1}, {"degraded": None}],
 )  # fmt: skip
 def test_what_is_no_exposure_is_counted_as_unreadable(change: dict[str, Any]) -> None:
     found = report(exposure("u", "a") | change)
@@ -148,7 +148,7 @@ def test_what_is_no_exposure_is_counted_as_unreadable(change: dict[str, Any]) ->
 @pytest.mark.parametrize(
     "change",
     [{"event": "view"}, {"event": None}, {"assignments": None}, {"assignments": [["ab", "a"]]}, {"unit": 7},
-     {"assignments": [["ab", "a", "hash"], ["ab", 1, "hash"]]}, {"tier": ""}, {"time": -1.0}],
+     {"assignments": [["ab", "a", "hash"], ["ab", 1, "hash"]]}, {"tier": ""}, {"unit": "\udfff"}, {"time": -1.0}],
 )  # fmt: skip
 def test_what_is_no_feedback_is_counted_as_unreadable(change: dict[str, Any]) -> None:
     found = report(exposure("u", "a"), feedback("u", "a") | change)
