@@ -47,7 +47,7 @@ def create_app(runtime: Runtime) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.openapi()  # takes a while and is kept: requests should not wait for the first reader
+        docs.ready(app)  # takes a while: requests should not wait for the first reader
         await runtime.start()
         watching = asyncio.gather(
             state.reports.watch(lambda: runtime.experiments.current, REPORT_EVERY_S),
@@ -68,6 +68,7 @@ def create_app(runtime: Runtime) -> FastAPI:
         version="1",
         lifespan=lifespan,
         redirect_slashes=False,
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         openapi_tags=[tag for tag in TAGS if tag["name"] != "catalogue" or runtime.settings.playground],

@@ -145,10 +145,13 @@ class Replica:
 
 
 def replicas_wanted(context: AutoscalingContext) -> tuple[float, dict[str, Any]]:
-    """As many replicas as keep each at its target of requests: those inside, and those that wait at Ray's proxies."""
+    """As many replicas as keep each at its target of requests: those inside, and those that wait at Ray's proxies.
+
+    What Ray counts by itself, of its own proxies alone, stands in while a busy replica does not tell.
+    """
     inside = (context.aggregated_metrics or {}).get("in_flight", {})
-    waiting = sum(inside.values()) + context.total_queued_requests
-    return waiting / cast(AutoscalingConfig, context.config).get_target_ongoing_requests(), {}
+    requests = max(sum(inside.values()) + context.total_queued_requests, context.total_num_requests)
+    return requests / cast(AutoscalingConfig, context.config).get_target_ongoing_requests(), {}
 
 
 def application(scale: Scale) -> serve.Application:

@@ -14,6 +14,7 @@ from loadtest.bench.fault_world import HOST, Clock, Disk, Hole, Names
 from loadtest.bench.redis_cluster import ClusterSet
 from loadtest.bench.redis_server import RedisServer
 from loadtest.bench.redis_sets import SentinelSet, ServerSet
+from loadtest.bench.venvs import BenchError
 from loadtest.client import Reply
 
 TOKEN, SECRET = "outage-admin-token", "outage-feedback-secret"
@@ -75,7 +76,11 @@ class Stage:
 
     @property
     def living(self) -> Answering:
-        return next(front for front in self.fronts if front.alive)
+        """One that can be asked; raises BenchError where there is none."""
+        for front in self.fronts:
+            if front.alive:
+                return front
+        raise BenchError("none of the replicas can be asked")
 
     def admin(self, replica: Answering, method: str, path: str, body: Any = None) -> Reply:
         return replica.call(method, f"/admin{path}", body, {"Authorization": f"Bearer {TOKEN}"})

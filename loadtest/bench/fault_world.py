@@ -48,6 +48,7 @@ class Clock:
             "FAKETIME_TIMESTAMP_FILE": str(self._file),
             "FAKETIME_CACHE_DURATION": "1",  # seconds until a jump is seen
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "FAKETIME_FORCE_MONOTONIC_FIX": "0",  # or threads would wait for one another wrongly, and stall
         }
 
     def jump(self, seconds: float) -> None:

@@ -16,7 +16,7 @@ from loadtest.bench import machine
 from loadtest.bench.venvs import ROOT, BenchError
 from service.settings import PREFIX, Settings
 
-REPLICA, PROXY = "ray::ServeReplica", "ray::ProxyActor"  # how the command lines of those processes begin
+REPLICA, PROXY = "ServeReplica:", "ProxyActor"  # in the command lines of those processes, whatever they just do
 BLOCKED = "will now block"  # what `ray start --block` says when all of it runs
 START_S = 240.0
 QUIET = (20_000, 30_000)
@@ -68,8 +68,8 @@ class RayNode:
         return self._process.poll() is None
 
     def pids(self, title: str = "") -> list[int]:
-        """Its processes whose command line begins with `title`, oldest first."""
-        return sorted(pid for pid in tree(self._process.pid) if said(pid).startswith(title))
+        """Its processes with `title` in their command lines, oldest first."""
+        return sorted(pid for pid in tree(self._process.pid) if title in said(pid))
 
     def cpu_s(self) -> float:
         """Processor seconds that its living processes have used."""

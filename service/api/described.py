@@ -10,8 +10,10 @@ from service.errors import (
     BodyTooLargeError,
     ConflictError,
     InvalidRequestError,
+    KeyNeededError,
     MalformedBodyError,
     NotFoundError,
+    OverrideError,
     PromiseError,
     QuotaError,
     RequestError,
@@ -71,6 +73,11 @@ BODY = (
     INVALID,
 )
 BAD = (RequestError, "Not JSON, or a name that is not configured: tier, bucket, category, brand")
+CALLER = (
+    (KeyNeededError, "The service wants an API key, and this is none of its own"),
+    (QuotaError, "The key asks more than its quota"),
+)
+CHOICE = (OverrideError, "A choice that this caller may not make: bucket, tier, strategy, explain")
 STORE = (StoreUnavailableError, "The store cannot be asked now")
 ADMIN = (
     (UnauthorizedError, "The admin token is missing or wrong"),

@@ -1,5 +1,6 @@
 """promise bench outages: real parts broken one at a time and in pairs, under load."""
 
+import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -29,6 +30,7 @@ def outages(
     from loadtest.bench.fault_table import ROWS
     from loadtest.bench.outages import Plan, run_outages
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # all that was started ends with it
     plan = Plan(healthy_s, fault_s, after_s, Load(rate))
     if not run_outages(bundle, plan, tuple(names(rows) or ROWS), seed, json_output=as_json)["kept"]:
         raise typer.Exit(1)

@@ -5,6 +5,7 @@ import platform
 import re
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
@@ -17,6 +18,7 @@ from service.errors import PromiseError
 from service.settings import Settings
 
 TRAINING = "train"  # the extra that most people lack first
+TRIES = 3  # of Redis: the first command also connects, within the time that commands have
 UNKNOWN = "gpu"  # an extra of a package of the base: what it brings is not named in our metadata
 
 
@@ -106,6 +108,7 @@ def _device(chosen: Settings) -> Check:
 
 def _redis(chosen: Settings) -> Check:
     from service import stores
+    from service.cache.remote import RemoteError
 
     remote = stores.remote(chosen)
     if remote is None:
@@ -113,6 +116,10 @@ def _redis(chosen: Settings) -> Check:
 
     async def ask() -> None:
         try:
+            for _ in range(TRIES - 1):
+                with suppress(RemoteError):
+                    await remote.execute("PING")
+                    return
             await remote.execute("PING")
         finally:
             await remote.close()

@@ -106,13 +106,18 @@ def read_manifest(path: Path) -> Manifest:
         ) from error
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the document"
+        where = _shown(".".join(map(str, first["loc"]))) or "the document"
         raise BundleError(f"{file}: {where}: {first['msg']}.") from error
     if manifest.contract_version != contract.CONTRACT_VERSION:
         raise BundleError(
             f"{file}: contract version {manifest.contract_version}, this service speaks {contract.CONTRACT_VERSION}."
         )
     return manifest
+
+
+def _shown(name: str) -> str:
+    """A name out of the manifest with what is not printable spelt out: it goes to terminals and logs."""
+    return repr(name)[1:-1]
 
 
 def verify_files(path: Path, manifest: Manifest) -> None:
@@ -123,16 +128,16 @@ def verify_files(path: Path, manifest: Manifest) -> None:
     needed += [contract.RELATIONS] if corrected else []
     for name in sorted({*needed, *manifest.files}):
         if name not in manifest.files:
-            raise BundleError(f"{path / contract.MANIFEST}: lists no hash for {name}.")
+            raise BundleError(f"{path / contract.MANIFEST}: lists no hash for {_shown(name)}.")
         if Path(name).name != name:
-            raise BundleError(f"{path / contract.MANIFEST}: '{name}' is not a plain file name.")
+            raise BundleError(f"{path / contract.MANIFEST}: '{_shown(name)}' is not a plain file name.")
         try:
             actual = sha256(path / name)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
-            raise BundleError(f"{path / name}: cannot be read ({reason}).") from error
+            raise BundleError(f"{path / _shown(name)}: cannot be read ({reason}).") from error
         if actual != manifest.files[name]:
-            raise BundleError(f"{path / name}: damaged or replaced, its sha256 is not the one in the manifest.")
+            raise BundleError(f"{path / _shown(name)}: damaged or replaced, its sha256 is not the one in the manifest.")
 
 
 def _arrays(file: Path, wanted: archive.Kinds, what: str) -> archive.Arrays:

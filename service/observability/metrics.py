@@ -25,6 +25,7 @@ class Metrics:
         self._tiers, self._degraded, self._cache = map(Bound, (families.tiers, families.degraded, families.cache))
         self._candidates, self._rescued = Bound(families.candidates), Bound(families.rescued)
         self._entropy, self._strategies = Bound(families.entropy), Bound(families.strategies)
+        self._shed = Bound(families.shed)
         self._watched = Watched(registry)
         self._versions: dict[str, tuple[str, str]] = {}
         self._cache_tiers: tuple[str, ...] = ("memory",)
@@ -110,7 +111,7 @@ class Metrics:
 
     def refused(self, reason: str) -> None:
         """One request shed."""
-        self._families.shed.labels(reason).inc()
+        self._shed[(reason,)].inc()
 
     def denied(self, reason: str) -> None:
         """One request refused for who asked: the cause is one of service.observability.families.DENIED."""

@@ -97,6 +97,8 @@ def _excluded(case: One, response: httpx.Response) -> Iterator[Any]:
     yield checks.ignored_auth
     if response.status_code == 403:
         yield checks.missing_required_header  # without a token of its own the service wants none
+    if response.status_code == 413:  # a refusal of its own, whatever else is wrong with the body
+        yield from (checks.negative_data_rejection, checks.positive_data_acceptance)
     if _names_nothing(case, response):
         yield checks.positive_data_acceptance
     if "unexpected properties" in _described(case):

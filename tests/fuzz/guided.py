@@ -43,7 +43,7 @@ def _options(asked: argparse.Namespace) -> list[str]:
     if asked.minimise:
         least = work.with_name(f"{asked.target}-least")
         least.mkdir(exist_ok=True)
-        folders, options = [least, *folders], [*options, "-merge=1"]
+        folders, options = [least, *folders], [*options, "-merge=1", "-use_counters=0"]  # places reached, not how often
     words = Path(__file__).with_name("words") / f"{asked.target}.dict"
     options += [f"-dict={words}"] if words.is_file() else []
     return [*options, f"-artifact_prefix={work.parent}/{asked.target}-", *map(str, folders)]

@@ -86,7 +86,7 @@ def _dangers_of(name: Path, path: Path, status: os.stat_result) -> Iterator[str]
         yield f"{name}: capabilities"
     if status.st_uid == USER or status.st_gid == USER:
         yield f"{name}: the service's own"
-    if mode & stat.S_IWOTH and str(name) not in OPEN_TO_ALL:
+    if mode & stat.S_IWOTH and (stat.S_ISREG(mode) or stat.S_ISDIR(mode)) and str(name) not in OPEN_TO_ALL:
         yield f"{name}: open to all"
 
 

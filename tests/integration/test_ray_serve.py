@@ -165,11 +165,21 @@ def test_what_cannot_be_deployed_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize(
-    ("inside", "queued", "wanted"), [({}, 0, 0), ({"a": 10.0, "b": 0.0}, 0, 0.5), ({"a": 40.0, "b": 20.0}, 20, 4)]
+    ("inside", "queued", "counted", "wanted"),
+    [
+        ({}, 0, 0, 0),
+        ({"a": 10.0, "b": 0.0}, 0, 5, 0.5),
+        ({"a": 40.0, "b": 20.0}, 20, 30, 4),
+        ({}, 0, 60, 3),
+    ],
 )
-def test_requests_inside_and_waiting_want_replicas(inside: dict[str, float], queued: int, wanted: float) -> None:
-    config = SimpleNamespace(get_target_ongoing_requests=lambda: 20.0)
+def test_requests_inside_and_waiting_want_replicas(
+    inside: dict[str, float], queued: int, counted: int, wanted: float
+) -> None:
     context = SimpleNamespace(
-        aggregated_metrics={"in_flight": inside}, total_queued_requests=float(queued), config=config
+        aggregated_metrics={"in_flight": inside},
+        total_queued_requests=float(queued),
+        total_num_requests=float(counted),
+        config=SimpleNamespace(get_target_ongoing_requests=lambda: 20.0),
     )
     assert ray_serve.replicas_wanted(cast(Any, context)) == (wanted, {})

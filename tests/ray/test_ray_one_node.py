@@ -29,7 +29,9 @@ HALF = {"cpus": 0.5, "gpus": 0.5}
 def cluster(bundles: "Bundles", tmp_path_factory: pytest.TempPathFactory) -> Iterator[RayCluster]:
     """One node with a GPU in Ray's books alone, where figures for autoscaling come every second."""
     log = tmp_path_factory.mktemp("ray")
-    with RayCluster(log, [()], 1, PUSHED, bundle=bundles.inner, max_concurrent=8, feedback_secret="of all") as found:
+    with RayCluster(
+        log, [()], 1, PUSHED, bundle=bundles.inner, max_concurrent=8, feedback_secret="of all replicas"
+    ) as found:
         yield found
 
 
@@ -65,7 +67,7 @@ def test_load_brings_a_replica_and_its_end_takes_it_away(cluster: RayCluster, bu
     cluster.deploy(None, scale=scale)
     assert cluster.replicas() == {"RUNNING": 1}
     bodies = ray_rows.bodies(bundles.inner, Load(tier="k50", users=40))
-    give_up = time.monotonic() + 120
+    give_up = time.monotonic() + 240
     while cluster.replicas().get("RUNNING") != 2 and time.monotonic() < give_up:
         closed_loop.run(cluster.nodes[0].proxy, bodies * 5, callers=12)
     assert cluster.replicas() == {"RUNNING": 2}

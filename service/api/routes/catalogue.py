@@ -25,11 +25,11 @@ from service.errors import InvalidRequestError, OverloadedError
 router = APIRouter(prefix="/catalogue", tags=["catalogue"])
 
 JSON = "application/json"
-ASKED = (described.UNKNOWN, described.INVALID)
+ASKED = (described.UNKNOWN, described.INVALID, *described.CALLER)
 BUSY = (OverloadedError, "More look-ups than can be answered in time")
 
 
-@router.get("", summary="The bundles, with their tiers and strategies")
+@router.get("", responses=described.problems(*described.CALLER), summary="The bundles, with their tiers and strategies")
 async def offered(state: StateOf) -> CatalogueShown:
     default = state.bundles.get()
     return CatalogueShown(

@@ -37,7 +37,7 @@ OTHER_BUCKET = "other"  # of a token from a replica with other experiments, or f
 @router.post(
     "/events",
     dependencies=[Depends(json_body)],
-    responses=described.problems(*described.BODY, described.STORE),
+    responses=described.problems(*described.BODY, *described.CALLER, described.STORE),
     summary="Append interactions to stored histories",
 )
 async def events(body: EventsRequest, state: StateOf) -> EventsResponse:
@@ -52,7 +52,7 @@ async def events(body: EventsRequest, state: StateOf) -> EventsResponse:
 @router.delete(
     "/users/{user_id:anything}",
     status_code=204,
-    responses=described.problems(described.INVALID, described.STORE),
+    responses=described.problems(described.INVALID, *described.CALLER, described.STORE),
     summary="Forget a user",
 )
 async def forget(
@@ -66,7 +66,9 @@ async def forget(
     "/feedback",
     status_code=202,
     dependencies=[Depends(json_body)],
-    responses=described.problems(*described.BODY, (InvalidTokenError, "The token was not signed here, or is too old")),
+    responses=described.problems(
+        *described.BODY, *described.CALLER, (InvalidTokenError, "The token was not signed here, or is too old")
+    ),
     summary="Say what became of a recommended item",
 )
 async def feedback(body: FeedbackRequest, state: StateOf) -> FeedbackResponse:

@@ -19,7 +19,12 @@ from service.experiments.config import Bucket, Experiment
 router = APIRouter(prefix="/experiments", tags=["experiments"])
 
 
-@router.get("", response_model_exclude_unset=True, summary="The experiments in force")
+@router.get(
+    "",
+    response_model_exclude_unset=True,
+    responses=described.problems(*described.CALLER),
+    summary="The experiments in force",
+)
 async def experiments(state: StateOf) -> ExperimentsShown:
     live = state.experiments
     return ExperimentsShown(
@@ -32,7 +37,7 @@ async def experiments(state: StateOf) -> ExperimentsShown:
 
 @router.get(
     "/{name}/report",
-    responses=described.problems(described.UNKNOWN, described.INVALID, described.STORE),
+    responses=described.problems(described.UNKNOWN, described.INVALID, *described.CALLER, described.STORE),
     summary="Lift with always-valid intervals, and whether the split is sound",
 )
 async def report(name: Annotated[str, Path(max_length=64, examples=["width"])], state: StateOf) -> ReportShown:

@@ -17,7 +17,8 @@ router = APIRouter(prefix="/v2", tags=["inference protocol"])
 
 PACKAGE = "promise-recommender"
 ANY = [-1]
-UNKNOWN = described.protocol_errors((NotFoundError, "There is no such model or version"), described.INVALID)
+CALLER = described.protocol_errors(*described.CALLER)
+UNKNOWN = CALLER | described.protocol_errors((NotFoundError, "There is no such model or version"), described.INVALID)
 NOT_READY: described.Responses = {503: {"description": "Not ready", "model": Ready}}
 MODEL_NOT_READY: described.Responses = {503: {"description": "Not ready", "model": ModelReady}}
 
@@ -25,7 +26,7 @@ ModelPath = Annotated[str, Path(min_length=1, max_length=256, examples=["beauty"
 VersionPath = Annotated[str, Path(min_length=1, max_length=256, examples=["1.0.0"])]
 
 
-@router.get("", summary="What this server is")
+@router.get("", responses=CALLER, summary="What this server is")
 async def server() -> ServerMetadata:
     return ServerMetadata(name="promise", version=version(PACKAGE), extensions=[])
 

@@ -38,7 +38,7 @@ BUCKET_HEADER = {
     "/recommend",
     response_model=RecommendResponse,
     responses=described.headers("X-AB-Bucket", "X-Request-ID", "Server-Timing")
-    | described.problems(*described.BODY, described.BAD, OVERLOADED),
+    | described.problems(*described.BODY, described.BAD, *described.CALLER, described.CHOICE, OVERLOADED),
     openapi_extra={"parameters": [BUCKET_HEADER, *PARAMETERS]},
     summary="The next items for a history",
 )
@@ -50,7 +50,8 @@ async def recommend(body: RecommendRequest, arrived: Arrived) -> Response:
 @router.post(
     "/recommend/batch",
     response_model=list[BatchResult],
-    responses=described.headers("X-AB-Bucket", "X-Request-ID") | described.problems(*described.BODY, described.BAD),
+    responses=described.headers("X-AB-Bucket", "X-Request-ID")
+    | described.problems(*described.BODY, described.BAD, *described.CALLER, described.CHOICE),
     openapi_extra={"parameters": [BUCKET_HEADER, *PARAMETERS]},
     summary="Up to 64 requests at once, each answered or refused by itself",
 )

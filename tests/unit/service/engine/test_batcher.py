@@ -1,69 +1,16 @@
-"""One thread, batches of one lane, deadlines in the queue, poisoned jobs alone."""
+"""One thread, batches of one lane, deadlines in the queue."""
 
 import asyncio
 import threading
-import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from batch_worker import Jobs, Worker, opened, soon, while_busy
 
 from service.engine.batcher import Batcher
 from service.engine.pace import Pace
-from service.engine.ticket import ClosedError, ExpiredError, Ticket
-from service.errors import OverloadedError
+from service.engine.ticket import ClosedError, ExpiredError
 from service.search.guided import Deadline
-
-Jobs = Sequence[Ticket[int, int]]
-
-
-class Worker:
-    """Doubles numbers; keeps what it was given; holds the device while `gate` is closed."""
-
-    def __init__(self) -> None:
-        self.batches: list[list[int]] = []
-        self.backlogs: list[int] = []
-        self.threads: set[str] = set()
-        self.gate = threading.Event()
-        self.gate.set()
-        self.begun = threading.Event()
-
-    def __call__(self, tickets: Jobs, backlog: int) -> None:
-        self.begun.set()
-        self.gate.wait(10)
-        self.batches.append([ticket.job for ticket in tickets])
-        self.backlogs.append(backlog)
-        self.threads.add(threading.current_thread().name)
-        if any(ticket.job < 0 for ticket in tickets):
-            raise ValueError("a negative job")
-        for ticket in tickets:
-            ticket.deliver(2 * ticket.job)
-
-
-@contextmanager
-def opened(worker: Worker, limit: int = 8) -> Iterator[Batcher[int, int]]:
-    batcher = Batcher(worker, Pace(limit, 0.0, 1.0))
-    try:
-        yield batcher
-    finally:
-        worker.gate.set()
-        batcher.close()
-
-
-async def while_busy(worker: Worker, batcher: Batcher[int, int], then: Callable[[], Awaitable[Any]]) -> Any:
-    """What `then` returns, begun while the device is held by job 0."""
-    worker.gate.clear()
-    first = asyncio.ensure_future(batcher.submit(0, "lane", Deadline()))
-    await asyncio.to_thread(worker.begun.wait, 10)
-    result = await then()
-    worker.gate.set()
-    await first
-    return result
-
-
-def soon(seconds: float) -> Deadline:
-    return Deadline(time.perf_counter() + seconds)
 
 
 def test_what_queues_up_leaves_in_batches_of_at_most_the_limit_in_order() -> None:
@@ -153,84 +100,6 @@ def test_a_cancelled_job_leaves_the_queue() -> None:
     with opened(worker) as batcher:
         asyncio.run(run())
     assert worker.batches == [[0], [6]]
-
-
-def test_a_poisoned_job_fails_alone() -> None:
-    async def run() -> list[Any]:
-        async def submit() -> Any:
-            tasks = [asyncio.ensure_future(batcher.submit(job, "lane", Deadline())) for job in (1, -2, 3)]
-            await asyncio.sleep(0)
-            worker.gate.set()
-            return await asyncio.gather(*tasks, return_exceptions=True)
-
-        found: list[Any] = await while_busy(worker, batcher, submit)
-        return found
-
-    worker = Worker()
-    with opened(worker) as batcher:
-        one, poisoned, three = asyncio.run(run())
-    assert (one.value, three.value) == (2, 6)
-    assert isinstance(poisoned, ValueError)
-
-
-class Small(Worker):
-    """Has memory for `room` jobs at once, of which one of 100 or more takes up more than all of it."""
-
-    room = 3
-
-    def __call__(self, tickets: Jobs, backlog: int) -> None:
-        if len(tickets) > self.room or any(ticket.job >= 100 for ticket in tickets):
-            raise MemoryError
-        super().__call__(tickets, backlog)
-
-
-def test_a_batch_too_large_for_the_memory_is_run_in_halves_and_only_what_is_too_large_alone_is_refused() -> None:
-    async def run() -> list[Any]:
-        async def submit() -> Any:
-            jobs = [
-                asyncio.ensure_future(batcher.submit(job, "lane", Deadline())) for job in (1, 2, 3, 4, 5, 6, 7, 100)
-            ]
-            await asyncio.sleep(0)
-            worker.gate.set()
-            return await asyncio.gather(*jobs, return_exceptions=True)
-
-        found: list[Any] = await while_busy(worker, batcher, submit)
-        return found
-
-    worker = Small()
-    with opened(worker) as batcher:
-        *done, refused = asyncio.run(run())
-    assert [one.value for one in done if not isinstance(one, BaseException)] == [2, 4, 6, 8, 10, 12, 14]
-    assert isinstance(refused, OverloadedError)
-    assert refused.retry_after_s == 1
-
-
-def test_of_a_failed_batch_whoever_is_past_its_deadline_is_told_and_not_run_again() -> None:
-    async def run() -> list[Any]:
-        async def submit() -> Any:
-            late = asyncio.ensure_future(batcher.submit(5, "lane", Deadline(10.0, lambda: now[0])))
-            bad = asyncio.ensure_future(batcher.submit(-1, "lane", Deadline()))
-            await asyncio.sleep(0)
-            worker.gate.set()
-            return await asyncio.gather(late, bad, return_exceptions=True)
-
-        found: list[Any] = await while_busy(worker, batcher, submit)
-        return found
-
-    now = [0.0]
-
-    class Slow(Worker):
-        def __call__(self, tickets: Jobs, backlog: int) -> None:
-            if len(tickets) > 1:
-                now[0] = 11.0
-            super().__call__(tickets, backlog)
-
-    worker = Slow()
-    with opened(worker) as batcher:
-        late, bad = asyncio.run(run())
-    assert isinstance(late, ExpiredError)
-    assert isinstance(bad, ValueError)
-    assert worker.batches[-1] == [-1]
 
 
 def test_a_job_that_was_forgotten_fails_instead_of_hanging() -> None:
