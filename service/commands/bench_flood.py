@@ -24,7 +24,7 @@ def flood(
     as_json: AsJson = False,
 ) -> None:
     """10 times the capacity, a herd after a restart, slow-loris, 5 MB bodies, 10,000 connections: who is served."""
-    from loadtest.bench.flood import NAMES, Plan, run_flood
+    from loadtest.bench.flood.program import NAMES, Plan, run_flood
     from loadtest.bench.venvs import BenchError
 
     if rounds < 1 or seconds < 3:

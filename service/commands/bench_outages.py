@@ -26,9 +26,9 @@ def outages(
     as_json: AsJson = False,
 ) -> None:
     """Break replicas, Redis, disk, clock, names, memory, bundles: failed, wrong, lost, recovery; exit 1 if not kept."""
-    from loadtest.bench.fault_load import Load
-    from loadtest.bench.fault_table import ROWS
-    from loadtest.bench.outages import Plan, run_outages
+    from loadtest.bench.outages.load import Load
+    from loadtest.bench.outages.program import Plan, run_outages
+    from loadtest.bench.outages.table import ROWS
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # all that was started ends with it
     plan = Plan(healthy_s, fault_s, after_s, Load(rate))

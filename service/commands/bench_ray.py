@@ -20,9 +20,9 @@ def ray(
     as_json: AsJson = False,
 ) -> None:
     """One replica and two on nodes of one core: throughput, the same answers, upgrades and losses under load."""
-    from loadtest.bench.ray_bench import ROWS, Plan, run_ray
-    from loadtest.bench.ray_rows import Load
-    from loadtest.bench.ray_scale import Plan as Scale
+    from loadtest.bench.ray.program import ROWS, Plan, run_ray
+    from loadtest.bench.ray.rows import Load
+    from loadtest.bench.ray.scale import Plan as Scale
 
     scale = Scale(turns, rounds, requests, tiers=tuple(names(tiers)))
     plan = Plan(tuple(names(rows) or ROWS), scale, Load(rate=rate))

@@ -25,8 +25,8 @@ def soak(
     as_json: AsJson = False,
 ) -> None:
     """Mixed load for an hour with reloads, edits and Redis killed: failures, memory, handles."""
-    from loadtest.bench.soak import run_soak
-    from loadtest.bench.soak_plan import Plan
+    from loadtest.bench.soak.plan import Plan
+    from loadtest.bench.soak.program import run_soak
 
     plan = Plan(minutes, warm_minutes, load, every, look, fill=fill, capacity=capacity)
     result = run_soak(bundle, plan, out, seed, json_output=as_json)

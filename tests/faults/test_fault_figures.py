@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from loadtest.bench.fault_figures import figures
-from loadtest.bench.fault_load import Load, Traffic
-from loadtest.bench.fault_policy import TRIES
+from loadtest.bench.outages.figures import figures
+from loadtest.bench.outages.load import Load, Traffic
+from loadtest.bench.outages.policy import TRIES
 from loadtest.client import Reply
 from loadtest.seconds import Shot
 

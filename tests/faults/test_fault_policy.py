@@ -8,7 +8,7 @@ from typing import TypeVar, cast
 
 import pytest
 
-from loadtest.bench.fault_policy import EVENTS, TRIES, Policy, Replicas
+from loadtest.bench.outages.policy import EVENTS, TRIES, Policy, Replicas
 from loadtest.client import ClientError, Reply, request
 
 T = TypeVar("T")

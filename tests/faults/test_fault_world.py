@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.bench.fault_world import HOST, Clock, Hole, Names, library
+from loadtest.bench.outages.world import HOST, Clock, Hole, Names, library
 from loadtest.bench.venvs import BenchError
 
 ECHO = b"a word"

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from loadtest.bench.fault_figures import Figures
-from loadtest.bench.fault_load import Load
-from loadtest.bench.fault_table import PAIRS, ROWS
-from loadtest.bench.outages import Plan, reasons, run_outages
+from loadtest.bench.outages.figures import Figures
+from loadtest.bench.outages.load import Load
+from loadtest.bench.outages.program import Plan, reasons, run_outages
+from loadtest.bench.outages.table import PAIRS, ROWS
 from loadtest.bench.venvs import BenchError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from loadtest.bench.fault_bundles import WRONG, variant
+from loadtest.bench.outages.bundles import WRONG, variant
 from loadtest.bench.venvs import ROOT
 
 if TYPE_CHECKING:

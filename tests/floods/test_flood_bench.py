@@ -6,7 +6,10 @@ import pytest
 import uvloop
 from flooded import Flooded, flooded, recommend
 
-from loadtest.bench import flood_crowd, flood_herd, flood_lean, flood_slow
+from loadtest.bench.flood import crowd as flood_crowd
+from loadtest.bench.flood import herd as flood_herd
+from loadtest.bench.flood import lean as flood_lean
+from loadtest.bench.flood import slow as flood_slow
 from loadtest.seconds import GOOD, SHED
 
 PLACES, SHORT_S = 4, 0.3

@@ -6,8 +6,8 @@ from contextlib import suppress
 
 import pytest
 
-from loadtest.bench import ray_client
-from loadtest.bench.ray_client import ROUNDS, SESSION, Patient, preferred, repeatable
+from loadtest.bench.ray import client as ray_client
+from loadtest.bench.ray.client import ROUNDS, SESSION, Patient, preferred, repeatable
 from loadtest.client import ClientError, Reply, request
 
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

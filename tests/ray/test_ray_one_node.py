@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from loadtest.bench import closed_loop, ray_rows
-from loadtest.bench.ray_cluster import RayCluster, answers, call
-from loadtest.bench.ray_nodes import REPLICA, until
-from loadtest.bench.ray_rows import Load
+from loadtest.bench import closed_loop
+from loadtest.bench.ray import rows as ray_rows
+from loadtest.bench.ray.cluster import RayCluster, answers, call
+from loadtest.bench.ray.nodes import REPLICA, until
+from loadtest.bench.ray.rows import Load
 
 if TYPE_CHECKING:
     from tiny import Bundles

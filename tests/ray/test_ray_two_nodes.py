@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from loadtest.bench import ray_rows, reload
-from loadtest.bench.ray_cluster import RayCluster, answers
-from loadtest.bench.ray_nodes import REPLICA, until
-from loadtest.bench.ray_rows import Event, Load
+from loadtest.bench import reload
+from loadtest.bench.ray import rows as ray_rows
+from loadtest.bench.ray.cluster import RayCluster, answers
+from loadtest.bench.ray.nodes import REPLICA, until
+from loadtest.bench.ray.rows import Event, Load
 from loadtest.bench.service import Service
 from loadtest.seconds import GOOD, Shot
 

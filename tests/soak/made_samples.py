@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from loadtest.bench.soak_plan import Found
-from loadtest.bench.soak_samples import Sample
+from loadtest.bench.soak.plan import Found
+from loadtest.bench.soak.samples import Sample
 
 SAMPLE = Sample(
     at_s=0.0,

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from loadtest.bench.soak import run_soak
-from loadtest.bench.soak_plan import Plan
+from loadtest.bench.soak.plan import Plan
+from loadtest.bench.soak.program import run_soak
 from loadtest.bench.venvs import BenchError
 from service.settings import SHIPPED_BUNDLE
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from loadtest.bench.soak_calls import ANSWERED, FAILED, REFUSED, Call, Tally, problem
+from loadtest.bench.soak.calls import ANSWERED, FAILED, REFUSED, Call, Tally, problem
 from loadtest.client import Reply
 
 

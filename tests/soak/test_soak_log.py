@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.bench import soak_log
-from loadtest.bench.soak_log import LogReader
+from loadtest.bench.soak import log as soak_log
+from loadtest.bench.soak.log import LogReader
 
 
 def line(event: str, level: str = "error") -> str:

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from loadtest.bench.soak_calls import ANSWERED, FAILED, Call, Tally
-from loadtest.bench.soak_load import arrivals
-from loadtest.bench.soak_mix import SHARES, Mix
-from loadtest.bench.soak_texts import BROKEN, CYCLE, experiments
-from loadtest.bench.soak_wrong import MISTAKES, mistaken, told
+from loadtest.bench.soak.calls import ANSWERED, FAILED, Call, Tally
+from loadtest.bench.soak.load import arrivals
+from loadtest.bench.soak.mix import SHARES, Mix
+from loadtest.bench.soak.texts import BROKEN, CYCLE, experiments
+from loadtest.bench.soak.wrong import MISTAKES, mistaken, told
 from loadtest.client import Reply
 from loadtest.crowd import Crowd
 from service.errors import ExperimentsError

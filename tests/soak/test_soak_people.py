@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from loadtest.bench.soak_calls import ANSWERED, FAILED, REFUSED, Call, Tally
-from loadtest.bench.soak_people import People
+from loadtest.bench.soak.calls import ANSWERED, FAILED, REFUSED, Call, Tally
+from loadtest.bench.soak.people import People
 from loadtest.client import Reply
 
 NUMBERS = count()

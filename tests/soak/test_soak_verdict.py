@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from made_samples import HOUR_S, WARM_S, found, sample, samples
 
-from loadtest.bench.soak import judged
-from loadtest.bench.soak_calls import ANSWERED, REFUSED
-from loadtest.bench.soak_plan import Found, Plan
-from loadtest.bench.soak_verdict import slope, trend, trends
+from loadtest.bench.soak.calls import ANSWERED, REFUSED
+from loadtest.bench.soak.plan import Found, Plan
+from loadtest.bench.soak.program import judged
+from loadtest.bench.soak.verdict import slope, trend, trends
 
 PLAN = Plan(minutes=HOUR_S / 60, warm_minutes=WARM_S / 60)
 

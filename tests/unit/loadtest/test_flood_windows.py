@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from loadtest.bench.flood_lean import Fired
-from loadtest.bench.flood_windows import limited, recovery_s, window
+from loadtest.bench.flood.lean import Fired
+from loadtest.bench.flood.windows import limited, recovery_s, window
 
 DEADLINE_S = 0.25
 

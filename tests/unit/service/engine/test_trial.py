@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from loadtest.bench.fault_bundles import variant
+from loadtest.bench.outages.bundles import variant
 from service.engine.bundle import BundleError, load
 from service.engine.graphs import OnnxEngine
 from service.engine.trial import try_out
