@@ -33,6 +33,20 @@ class Answered:
         return asyncio.Event()
 
 
+class Mild:
+    """A transport that passes over what is written after its end, as asyncio's own does; uvloop's raises."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+
+    def write(self, data: bytes) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
 class Wire(HttpToolsProtocol):
     """See the server's own class for the callbacks: a message begins, its head is complete, the message is."""
 
@@ -53,7 +67,7 @@ class Wire(HttpToolsProtocol):
         self._body: int | None = None  # the hash of the one that is being answered
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as the base class
-        super().connection_made(transport)
+        super().connection_made(cast(asyncio.Transport, Mild(transport)))
         self._book.opened(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
