@@ -26,6 +26,7 @@ RAY = {
     "RAY_SERVE_LOG_TO_STDERR": "0",
     "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",  # two nodes share this machine, maybe with others
     "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "30",
+    "RAY_health_check_timeout_ms": "60000",  # a killed node refuses at once; a slow one is no dead one
     "OMP_NUM_THREADS": "1",
 }
 
