@@ -85,7 +85,7 @@ def engine() -> CountingEngine:
 
 @pytest.fixture
 def served(engine: CountingEngine) -> Served:
-    with opened(made_model(CATALOGUE, engine)) as runtime:
+    with opened(made_model(CATALOGUE, engine), target_ms=10_000) as runtime:
         engine.encoded.clear()  # what warming up encoded
         return runtime.bundles.get()
 
