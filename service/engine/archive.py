@@ -56,7 +56,10 @@ def texts(array: NDArray[Any]) -> tuple[str, ...]:
     Raises:
         ValueError: one cannot be sent as UTF-8.
     """
-    found = tuple(map(str, array))
+    try:
+        found = tuple(map(str, array))
+    except SystemError:  # numpy's, of code points that are none
+        raise ValueError("a text with a character that is none") from None
     "".join(found).encode()
     return found
 

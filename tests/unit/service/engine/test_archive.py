@@ -79,3 +79,8 @@ def test_texts_that_cannot_be_sent_are_refused() -> None:
 def test_numbers_that_no_table_holds_are_refused(value: float) -> None:
     with pytest.raises(ValueError, match="none, or too large"):
         archive.real(np.array([0.0, value]))
+
+
+def test_a_character_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="a character that is none"):
+        archive.texts(np.array([0x110000], np.uint32).view("<U1"))
