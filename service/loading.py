@@ -1,5 +1,6 @@
 """From a bundle folder to what serves: graphs on the device, the ladder, the budget over it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,6 +53,23 @@ class Loader:
 
     settings: Settings
     encodings: Encodings
+
+    def open_all(self, folders: Sequence[Path]) -> dict[str, Served]:
+        """What serves these bundles, by slot; to be called once, before any other.
+
+        Raises:
+            StartError: two folders of one name, or any reason of `open`.
+        """
+        from service.engine.sessions import share_arena
+
+        share_arena()
+        slots: dict[str, Served] = {}
+        for folder in folders:
+            served = self.open(folder)
+            if served.slot in slots:
+                raise StartError(f"PROMISE_BUNDLE names two folders called {served.slot!r}; the name tells them apart.")
+            slots[served.slot] = served
+        return slots
 
     def open(self, folder: Path) -> Served:
         """What serves the bundle in this folder.

@@ -15,7 +15,6 @@ from service.cache.remote import Remote
 from service.engine.batcher import Batcher
 from service.engine.pace import Pace
 from service.engine.ticket import Ticket
-from service.errors import StartError
 from service.experiments.acting import Acting
 from service.experiments.config import Experiments
 from service.experiments.events import EventLog
@@ -215,13 +214,7 @@ def _pace(settings: Settings) -> Pace:
 def _slots(settings: Settings, loader: Loader, models: Mapping[str, Model] | None) -> dict[str, Served]:
     if models is not None:
         return {slot: loader.serve(slot, model) for slot, model in models.items()}
-    slots: dict[str, Served] = {}
-    for folder in settings.bundle:
-        served = loader.open(folder)
-        if served.slot in slots:
-            raise StartError(f"PROMISE_BUNDLE names two folders called {served.slot!r}; the name tells bundles apart.")
-        slots[served.slot] = served
-    return slots
+    return loader.open_all(settings.bundle)
 
 
 def _check(experiments: Experiments, bundles: Bundles) -> None:
