@@ -126,14 +126,9 @@ class AdminDisabledError(RequestError):
     status = HTTPStatus.FORBIDDEN
 
 
-class KeyNeededError(RequestError):
+class KeyNeededError(UnauthorizedError):
     slug = "api-key-needed"
     title = "An API key is needed"
-    status = HTTPStatus.UNAUTHORIZED
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        return {"WWW-Authenticate": "Bearer"}
 
 
 class OverrideError(RequestError):

@@ -1,5 +1,6 @@
 """What every test may ask for."""
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,3 +49,14 @@ def redis(redis_server: RedisServer) -> RedisServer:
     """The session's redis-server, emptied."""
     redis_server.command("FLUSHALL")
     return redis_server
+
+
+@pytest.fixture
+def root_logger() -> Iterator[None]:
+    """The root logger is put back as it was."""
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    yield
+    root.handlers = handlers
+    root.setLevel(level)
+    logging.captureWarnings(False)

@@ -2,23 +2,13 @@
 
 import json
 import logging
-from collections.abc import Iterator
 from io import StringIO
 
 import pytest
 
 from service.observability.logging import open_logger, route_server_log
 
-
-@pytest.fixture(autouse=True)
-def root_logger() -> Iterator[None]:
-    """The root logger is put back as it was."""
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
-    yield
-    root.handlers = handlers
-    root.setLevel(level)
-    logging.captureWarnings(False)
+pytestmark = pytest.mark.usefixtures("root_logger")
 
 
 def test_an_event_is_one_json_line() -> None:

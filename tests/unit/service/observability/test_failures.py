@@ -1,7 +1,6 @@
 """What the log says of exceptions: type and place, and a text only where it cannot quote a request."""
 
 import logging
-from collections.abc import Iterator
 from io import StringIO
 
 import pytest
@@ -10,6 +9,8 @@ from onnxruntime.capi.onnxruntime_pybind11_state import RuntimeException
 from service.errors import OverloadedError
 from service.observability.failures import described
 from service.observability.logging import open_logger, route_server_log
+
+pytestmark = pytest.mark.usefixtures("root_logger")
 
 SECRET = "user-4711-of-the-shop"
 
@@ -24,16 +25,6 @@ def raised(error: BaseException, cause: BaseException | None = None) -> BaseExce
             raise error from first
     except BaseException as found:
         return found
-
-
-@pytest.fixture(autouse=True)
-def root_logger() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
-    yield
-    root.handlers = handlers
-    root.setLevel(level)
-    logging.captureWarnings(False)
 
 
 @pytest.mark.parametrize("kind", [KeyError, ValueError, TypeError, RuntimeError, AssertionError, LookupError])

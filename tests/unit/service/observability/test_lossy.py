@@ -2,7 +2,6 @@
 
 import errno
 import logging
-from collections.abc import Iterator
 from io import StringIO
 
 import pytest
@@ -10,15 +9,7 @@ import pytest
 from service.observability.logging import LogFormat, open_logger, route_server_log
 from service.observability.lossy import Lossy
 
-
-@pytest.fixture(autouse=True)
-def root_logger() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
-    yield
-    root.handlers = handlers
-    root.setLevel(level)
-    logging.captureWarnings(False)
+pytestmark = pytest.mark.usefixtures("root_logger")
 
 
 class Full(StringIO):
