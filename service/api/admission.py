@@ -37,13 +37,17 @@ class Admission:
             OverloadedError: all places are taken, or the loop is too far behind.
         """
         if self.active + coming >= self.limit:
-            raise self._refusal("concurrency", f"All {self.limit} places are taken", 1.0)
+            raise self.taken()
         if behind_s > SOON_S and behind_s > patience_s():
             raise self.late(behind_s)
 
     @property
     def full(self) -> bool:
         return self.active >= self.limit
+
+    def taken(self) -> OverloadedError:
+        """What is told where all places are taken; counted."""
+        return self._refusal("concurrency", f"All {self.limit} places are taken", 1.0)
 
     def late(self, behind_s: float) -> OverloadedError:
         """What is told where the event loop is too far behind; counted."""
@@ -68,7 +72,7 @@ class Admission:
                 jittered, so that not all come back at once.
         """
         if self.full:
-            raise self._refusal("concurrency", f"All {self.limit} places are taken", 1.0)
+            raise self.taken()
         if (drained_in := queue_s()) is not None:
             raise self._refusal("queue", "The queue is longer than the time this request has", drained_in)
         self.active += 1

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 
 from service.api.connections import Connections
+from service.api.express import Express
 from service.api.gate import PATHS, refusal, unheard
 from service.api.refusals import Refusals
 from service.api.state import State
@@ -22,9 +23,23 @@ class House:
     def __init__(self, state: State, book: Connections, quick: bool = True) -> None:
         self.state, self.book, self.quick = state, book, quick
         self.refusals = Refusals(state)
+        self._express = Express(state.admission, self.refusals)
         self._passed = 0
         self._resting = False
         self._same = Counter[int]()
+
+    def at_sight(self, data: bytes, server: Headers, loop: asyncio.AbstractEventLoop) -> bytes | None:
+        """The refusal of what came on a connection that was at rest, if all places are taken and it is as usual.
+
+        `server`: the headers that every answer has.
+        """
+        admission = self.state.admission
+        if not self.quick or admission.active + self._passed < admission.limit or self.state.is_draining():
+            return None
+        answer = self._express.refusal(data, server)
+        if answer is not None:
+            self._rest_soon(loop)
+        return answer
 
     def refusal(
         self, url: bytes, method: bytes, headers: Headers, loop: asyncio.AbstractEventLoop
@@ -32,9 +47,8 @@ class House:
         """Why not to read a request whose head is here, if there is a reason."""
         if method == b"POST" and url in ASKING:
             error = refusal(self.state, dict(reversed(headers)), self._passed)
-            if error is not None and not self._resting:
-                self._resting = True
-                loop.call_soon(self._rest)
+            if error is not None:
+                self._rest_soon(loop)
             return error
         return unheard(self.state, url.partition(b"?")[0].decode("latin-1"))
 
@@ -62,6 +76,11 @@ class House:
         """About once a second."""
         self.book.sweep()
         self.refusals.tell()
+
+    def _rest_soon(self, loop: asyncio.AbstractEventLoop) -> None:
+        if not self._resting:
+            self._resting = True
+            loop.call_soon(self._rest)
 
     def _rest(self) -> None:
         """Let more of them come before the next are refused: waking for each takes the core from the device."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from starlette.types import Scope
 
-from service.api.context import RequestContext, open_context
+from service.api.context import DEFAULT_BUCKET, RequestContext, open_context
 from service.api.middleware import METHODS
 from service.api.problems import MEDIA_TYPE, document
 from service.api.state import State
@@ -34,17 +34,39 @@ class Refusals:
     def response(self, error: PromiseError, scope: Scope, path: str, server: Headers, close: bool) -> bytes:
         """The whole answer, booked. `scope` holds the headers read so far, `server` what the server adds to each."""
         context = open_context(scope)
-        own = context.request_id.encode()
-        before, after = self._template(error, path)
         self._book(error, scope, context)
+        return self.document(error, path, context.request_id.encode(), server, context.bucket, close)
+
+    def document(
+        self,
+        error: PromiseError,
+        path: str,
+        own: bytes,
+        server: Headers,
+        bucket: str = DEFAULT_BUCKET,
+        close: bool = False,
+    ) -> bytes:
+        """The same answer, not booked; `own`: the id of the request, which stands in its head and in its body."""
+        before, after = self._template(error, path)
         head = [f"HTTP/1.1 {error.status:d} {error.status.phrase}\r\n".encode()]
         head += [b"%b: %b\r\n" % pair for pair in server]
         head += [f"{name.lower()}: {value}\r\n".encode() for name, value in error.headers.items()]
         head += [b"content-length: %d\r\n" % (len(before) + len(own) + len(after)), self._type]
         head += [b"x-request-id: %b\r\ncache-control: no-store\r\n" % own]
-        head += [b"%b: %b\r\n" % (self._bucket, context.bucket.encode())]
+        head += [b"%b: %b\r\n" % (self._bucket, bucket.encode())]
         head += [b"connection: close\r\n\r\n" if close else b"\r\n", before, own, after]
         return b"".join(head)
+
+    @property
+    def untold_from_now(self) -> bool:
+        """Whether as many have a line of their own as may have one this second."""
+        return not self._lines
+
+    def count(self, error: PromiseError, bucket: str = DEFAULT_BUCKET) -> None:
+        """Book one that has no line of its own."""
+        status = int(error.status)
+        self._state.meter.request(bucket, status)
+        self.untold[status] += 1
 
     def tell(self) -> None:
         """Log how many went untold; to be called once a second."""
@@ -63,11 +85,11 @@ class Refusals:
         return self._templates[key]
 
     def _book(self, error: PromiseError, scope: Scope, context: RequestContext) -> None:
+        if self.untold_from_now:
+            self.count(error, context.bucket)
+            return
         status = int(error.status)
         self._state.meter.request(context.bucket, status)
-        if not self._lines:
-            self.untold[status] += 1
-            return
         self._lines -= 1
         self._state.log.info(
             "request",

@@ -76,6 +76,8 @@ class Wire(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._whole and self._answered and self._refused_at_sight(data):
+            return
         self._feeding = True
         super().data_received(data)
         self._feeding = False
@@ -176,6 +178,17 @@ class Wire(HttpToolsProtocol):
         if not self._house.quick or not self._answered or self.expect_100_continue or method == b"HEAD":
             return None
         return self._house.refusal(self.url, method, self.headers, self.loop)
+
+    def _refused_at_sight(self, data: bytes) -> bool:
+        """Between two requests: whether this was one, and is answered."""
+        answer = self._house.at_sight(data, self.server_state.default_headers, self.loop)
+        if answer is None:
+            return False
+        self._unset_keepalive_if_required()
+        self.transport.write(answer)
+        self.server_state.total_requests += 1
+        self._book.idle.add(self)
+        return True
 
     def _refuse(self, error: PromiseError) -> None:
         kept = self.parser.should_keep_alive() and not self._house.state.is_draining()
