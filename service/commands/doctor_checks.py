@@ -38,7 +38,7 @@ def checkup(overrides: Mapping[str, Any]) -> list[Check]:
     except PromiseError as error:
         return [*found, Check("settings", "wrong", error.detail)]
     found.append(Check("settings", "ok", f"{len(chosen.model_fields_set)} of {len(Settings.model_fields)} set"))
-    looks = {"device": _device, "redis": _redis, "experiments": _experiments, "port": _port}
+    looks = {"device": _device, "redis": _redis, "experiments": _experiments, "port": _port, "files": _files}
     found += [_tried("bundle", partial(_bundle, folder)) for folder in chosen.bundle]
     return [*found, *(_tried(name, partial(look, chosen)) for name, look in looks.items())]
 
@@ -142,3 +142,12 @@ def _port(chosen: Settings) -> Check:
 
     listener(chosen.host, chosen.port).close()
     return Check("port", "ok", f"{chosen.port} of {chosen.host} is free")
+
+
+def _files(chosen: Settings) -> Check:
+    from service.api.open_files import room_for
+
+    room, wanted = room_for(chosen.max_connections), chosen.max_connections
+    if room < wanted:
+        return Check("files", "note", f"room for {room:,} of {wanted:,} connections: raise the limit, as by ulimit -n")
+    return Check("files", "ok", f"room for {wanted:,} connections")
