@@ -1,5 +1,7 @@
 // The service over HTTP: what it answers, what it refuses and in which words, and that the latest question wins.
 
+import { headers as keyed } from "./key.js";
+
 /** What the service refused, or that it did not answer at all (status 0). */
 export class Refusal extends Error {
   /** @param {number} status @param {string} message @param {number | null} waitS */
@@ -27,7 +29,7 @@ async function refusal(response) {
 async function call(url, init) {
   let response;
   try {
-    response = await fetch(url, init);
+    response = await fetch(url, { ...init, headers: { ...keyed(), ...init.headers } });
   } catch (error) {
     if (init.signal?.aborted) throw error;
     throw new Refusal(0, "The service does not answer.");

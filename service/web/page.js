@@ -47,7 +47,7 @@ async function offer() {
  * @param {boolean} [older] is an answer from before still shown?
  */
 function trouble(error, again, older = false) {
-  say($("trouble"), error && `${error.message}${older ? " Below is the answer before." : ""}`, again);
+  say($("trouble"), error, again, older ? " Below is the answer before." : "");
   main.classList.toggle("stale", Boolean(error));
 }
 

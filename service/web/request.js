@@ -37,9 +37,13 @@ function budgetOf({ tier, deadline }) {
 /** A word that a POSIX shell reads as it stands. @param {string} text */
 export const quoted = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
 
-/** @param {{body: object, headers: Record<string, string>}} request @param {string} url */
-export function curl(request, url) {
+/**
+ * A key is not written out: it comes from the reader's environment.
+ * @param {{body: object, headers: Record<string, string>}} request @param {string} url @param {boolean} keyed
+ */
+export function curl(request, url, keyed) {
   const headers = { "Content-Type": "application/json", ...request.headers };
   const lines = Object.entries(headers).map(([name, value]) => `-H ${quoted(`${name}: ${value}`)}`);
+  if (keyed) lines.push('-H "X-API-Key: $API_KEY"');
   return [`curl -s ${quoted(url)}`, ...lines, `-d ${quoted(JSON.stringify(request.body))}`].join(" \\\n  ");
 }

@@ -1,6 +1,7 @@
 // What goes over the wire for this view: the call as a command, and the answer as it came.
 
 import { $ } from "./dom.js";
+import { given } from "./key.js";
 import { curl } from "./request.js";
 
 const SAID_MS = 1600;
@@ -28,7 +29,7 @@ export function wire() {
     /** @param {{body: object, headers: Record<string, string>}[]} requests @param {any[] | null} answers */
     draw(requests, answers) {
       command.textContent = requests
-        .map((request) => curl(request, new URL("recommend", document.baseURI).href))
+        .map((request) => curl(request, new URL("recommend", document.baseURI).href, given()))
         .join("\n\n");
       if (answers) $("raw").textContent = answers.map((answer) => JSON.stringify(answer, null, 1)).join("\n\n");
     },

@@ -9,6 +9,7 @@ from playwright.sync_api import Route, expect
 from watched import Open, Watched
 
 from loadtest.bench.service import Service
+from service.api.keys_file import digest
 
 pytest_plugins = ["browsing"]
 pytestmark = pytest.mark.e2e
@@ -87,3 +88,28 @@ def test_a_page_that_finds_no_service_data_says_so_and_starts_on_demand(open_pag
     page.page.unroute_all()
     page.page.get_by_role("button", name="Try again").click()
     assert page.settled().items()
+
+
+def test_where_a_key_is_wanted_the_reader_is_asked_for_it(open_page: Open, tmp_path: Path) -> None:
+    keys = tmp_path / "keys.json"
+    reader, shop = ({"name": name, "sha256": digest(f"pk_{name}".encode()).hex()} for name in ("reader", "shop"))
+    keys.write_text(json.dumps([reader | {"may_override": True}, shop]))
+    with running(Service(tmp_path / "log", api_keys=keys)) as service:
+        page = open_page("/status", base=service.url)
+        page.expected.append("401|403")
+        page.go("/")
+        trouble(page, "X-API-Key")
+        field = page.page.get_by_label("API key")
+        for key in ("no header holds me", "pk_wrong", "pk_shop"):
+            field.fill(key)
+            page.page.get_by_role("button", name="Use it").click()
+            expect(field).to_be_visible()
+        trouble(page, "this caller may not choose it")
+        field.fill("pk_reader")
+        field.press("Enter")
+        assert page.settled().items()
+        expect(page.page.locator("#trouble .note")).to_have_count(0)
+        assert "pk_reader" not in page.page.content()
+        assert 'X-API-Key: $API_KEY"' in (page.page.locator("#curl").text_content() or "")
+        page.page.reload()
+        assert page.settled().items()

@@ -76,7 +76,7 @@ export function pane(name, offered, items, write) {
     },
     /** @param {import("../api.js").Refusal} error @param {() => void} again */
     refuse(error, again) {
-      say(trouble, error.message, again);
+      say(trouble, error, again);
       list.replaceChildren();
       figures.replaceChildren();
     },
