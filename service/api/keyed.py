@@ -37,20 +37,20 @@ class Keyed:
             return
         context = context_of(scope)
         try:
-            self._admit(context, scope["path"])
+            self._admit(context, scope["method"] == "POST" and scope["path"].startswith(ASKING))
         except RequestError as error:
             await problem(Request(scope), error)(scope, receive, _counted(context.caller, send))
             return
         await self.app(scope, receive, _counted(context.caller, send))
 
-    def _admit(self, context: RequestContext, path: str) -> None:
+    def _admit(self, context: RequestContext, asks: bool) -> None:
         if self._keys is not None:
             context.caller = self._caller(self._keys, context)
             context.log["key"] = context.caller.key.name
             spend(context.caller, self.state)
         allowed = context.caller is not None and context.caller.key.may_override
         context.may_override = self._overrides == "everyone" or (self._overrides == "keys" and allowed)
-        if not context.may_override and path.startswith(ASKING) and self._bucket in context.headers:
+        if asks and not context.may_override and self._bucket in context.headers:
             raise forbidden(f"header {self.state.ab_header}", self.state)
 
     def _caller(self, keys: LiveKeys, context: RequestContext) -> Caller:

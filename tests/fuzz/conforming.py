@@ -74,7 +74,10 @@ class Api:
 
     def check(self, case: One) -> None:
         """Send one case; the answer is what the document says, and no error of the server's."""
-        response = self._sent(case)
+        try:
+            response = self._sent(case)
+        except httpx.InvalidURL:
+            return  # longer than the client of the tests can send
         self.answers[case.operation.label, response.status_code] += 1
         for name in COMMON:
             assert name in response.headers, (name, case)

@@ -185,6 +185,7 @@ def test_a_bucket_is_for_trusted_keys(client: Client) -> None:
             headers = asks("plain") | {"X-AB-Bucket": bucket}
             detail = assert_problem(client.call("POST", path, json={}, headers=headers), 403, "override-not-allowed")
             assert "narrow" not in str(detail), "no list of what there is"
+    assert client.call("DELETE", "/recommend", headers=asks("plain") | {"X-AB-Bucket": "wide"}).status_code == 405
     trusted = client.recommend(asks("trusted") | {"X-AB-Bucket": "wide"}, user_id="u", history=HISTORY)
     assert trusted.json()["experiment"] == {"name": "width", "bucket": "wide", "source": "header"}
     assert client.recommend(asks("plain"), user_id="u", history=HISTORY).json()["experiment"]["source"] == "hash"
