@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from starlette.types import Scope
 
 from service.api.context import DEFAULT_BUCKET, RequestContext, open_context
+from service.api.gate import PATHS
 from service.api.middleware import METHODS
 from service.api.problems import MEDIA_TYPE, document
 from service.api.state import State
@@ -76,13 +77,16 @@ class Refusals:
         self._lines = LOGGED
 
     def _template(self, error: PromiseError, path: str) -> tuple[bytes, bytes]:
-        """What stands before and after the request id. Few are kept: such errors have few sentences and few paths."""
+        """What stands before and after the request id; kept where the path is one of few, as the sentences are."""
         key = (error.detail, path)
-        if key not in self._templates:
+        found = self._templates.get(key)
+        if found is None:
             whole = json.dumps(document(error, path, RequestContext("\0"))).encode()
             before, _, after = whole.partition(rb"\u0000")
-            self._templates[key] = before, after
-        return self._templates[key]
+            found = before, after
+            if path in PATHS or not path:  # any other is the caller's invention
+                self._templates[key] = found
+        return found
 
     def _book(self, error: PromiseError, scope: Scope, context: RequestContext) -> None:
         if self.untold_from_now:

@@ -16,35 +16,12 @@ from uvicorn.server import ServerState
 
 from service.api.house import ASKING, House
 from service.api.middleware import UNREAD
+from service.api.stand_ins import Answered, Mild
 from service.errors import PromiseError, RequestError
 
 AT_ONCE = struct.pack("ii", 1, 0)  # closing is a reset
-LONGEST_HEAD = 1 << 16  # bytes
+LONGEST_HEAD = SHORT = 1 << 16  # bytes; of a body as many as the server takes before it stops reading
 SLOWLY_S = 0.02  # between two pieces of a body that nobody will read: a quarter of a megabyte each
-
-
-class Answered:
-    """Stands where the server looks for the request under way, once it was refused: nothing is left to do."""
-
-    response_complete = True
-
-    @property
-    def message_event(self) -> asyncio.Event:
-        return asyncio.Event()
-
-
-class Mild:
-    """A transport that passes over what is written after its end, as asyncio's own does; uvloop's raises."""
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-
-    def write(self, data: bytes) -> None:
-        if not self._transport.is_closing():
-            self._transport.write(data)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
 
 
 class Wire(HttpToolsProtocol):
@@ -81,8 +58,8 @@ class Wire(HttpToolsProtocol):
         self._feeding = True
         super().data_received(data)
         self._feeding = False
-        if self._waiting is not None:  # its body is still to come
-            self._start()
+        if self._waiting is not None and not self._short():
+            self._start()  # its body comes while it is read
         if not self._whole and not self.transport.is_closing():
             self._more_to_come(len(data))
 
@@ -134,6 +111,15 @@ class Wire(HttpToolsProtocol):
             raise RuntimeError("Nothing waits to be started.")
         super()._start_asgi_task(self.cycle, app)
 
+    def _short(self) -> bool:
+        """Whether the body that is still to come is announced, and so short that a request is not begun before it."""
+        announced = next((value for name, value in self.headers if name == b"content-length"), b"")
+        return announced.isdigit() and int(announced) <= SHORT and not self.expect_100_continue
+
+    def _lasting(self) -> bool:
+        """Whether the caller expects the connection to outlast the answer; the server ends those of HTTP/1.0."""
+        return bool(self.parser.should_keep_alive()) and self.parser.get_http_version() != "1.0"
+
     def pause_writing(self) -> None:
         super().pause_writing()
         self.flow.pause_reading()  # who does not take answers gets no further ones
@@ -162,6 +148,8 @@ class Wire(HttpToolsProtocol):
         elif self._answered or not self._headed:  # the answer is out, or another one on its way
             self.give_up()
         elif arriving:  # the framework waits for the body: it answers
+            if self._waiting is not None:
+                self._start()
             cast(dict[str, Any], self.scope)[UNREAD] = error
             self.cycle.message_event.set()
         else:
@@ -191,12 +179,16 @@ class Wire(HttpToolsProtocol):
         return True
 
     def _refuse(self, error: PromiseError) -> None:
-        kept = self.parser.should_keep_alive() and not self._house.state.is_draining()
+        kept = self._lasting() and not self._house.state.is_draining()
         self.scope["method"] = self.parser.get_method().decode("ascii")
         self._write(error, self.url.partition(b"?")[0].decode("latin-1"), close=not kept)
         self.cycle = cast(RequestResponseCycle, Answered())
-        if not kept:
-            self.transport.close()
+        if kept:
+            self.flow.resume_reading()  # a long body may have stopped it, and nobody will read that one
+            return
+        self.transport.close()
+        if self.transport.get_write_buffer_size():
+            self._book.stalled.add(self)
 
     def _last(self, error: PromiseError) -> None:
         self._write(error, "", close=True)

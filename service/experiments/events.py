@@ -11,6 +11,7 @@ Cursor = str  # where a reader stopped; each log has its own form
 
 START: Cursor = ""
 LIMIT = 10_000  # events that wait in memory
+UNIT = b'"unit":"'
 GONE = b"\n"  # in the place of an event that was erased: readers pass over it
 READ = 500  # events one call reads
 
@@ -54,11 +55,12 @@ class EventLog(Protocol):
 
 
 def is_of(line: bytes, units: Collection[str]) -> bool:
-    """Whether the line is an event of one of the units."""
-    if not any(unit.encode() in line for unit in units):
-        return False
-    event = unpack(line)
-    return event is not None and event.get("unit") in units
+    """Whether the line is an event of one of the units, or what a full disk left of one."""
+    if any(unit.encode() in line for unit in units):
+        event = unpack(line)
+        return event is None or event.get("unit") in units
+    _, named, cut = line.rstrip(b"\n").rpartition(UNIT)
+    return bool(named and cut) and any(unit.encode().startswith(cut) for unit in units)
 
 
 def pack(event: Mapping[str, object]) -> bytes | None:

@@ -1,25 +1,19 @@
 """A refusal at sight is the one that reading the request would have led to; what is unusual is read."""
 
 import asyncio
-import re
 from io import StringIO
-from typing import Any
 
 import pytest
 from fake_service import made_runtime
+from full_house import SERVER, Full
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from uvicorn.server import ServerState
 
 from service.api.express import KNOWN, NOTHING, Express, kind
-from service.api.house import House
 from service.api.refusals import LOGGED, Refusals
 from service.api.wire import Wire
 from service.app import create_app
-from service.greeting import Greeting
-from service.server import server_of
 
-SERVER = [(b"date", b"now")]
 HEADS = st.lists(
     st.sampled_from(
         [
@@ -54,69 +48,6 @@ LINES = st.sampled_from(
     + [b"POST /recommend HTTP/1.0", b"POST  /recommend HTTP/1.1", b"POST /feedback HTTP/1.1", b"nothing"]
 )
 LENGTHS = st.sampled_from([b"", *[b"Content-Length: %d" % n for n in (0, 2, 3, 5)], b"content-length: 02"])
-
-
-class Still:
-    """A transport that keeps what is written to it."""
-
-    def __init__(self) -> None:
-        self.written, self.closed = b"", False
-
-    def write(self, data: bytes) -> None:
-        self.written += data
-
-    def close(self) -> None:
-        self.closed = True
-
-    abort = close
-
-    def is_closing(self) -> bool:
-        return self.closed
-
-    def get_write_buffer_size(self) -> int:
-        return 0
-
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return ("127.0.0.1", 1) if name in ("peername", "sockname") else default
-
-    def pause_reading(self) -> None: ...
-
-    def resume_reading(self) -> None: ...
-
-
-class Full:
-    """A service whose places are all taken and whose log has had its lines, with a loop to run in."""
-
-    def __init__(self, at_sight: bool = True) -> None:
-        self.runtime = made_runtime(log=StringIO())
-        app = create_app(self.runtime)
-        server = server_of(self.runtime, app, Greeting(self.runtime.settings, StringIO()))
-        server.config.load()
-        self.house: House = server.house
-        self.house.refusals._lines = 0
-        self.admission = app.state.promise.admission
-        self.admission.active = self.admission.limit
-        self._jitter = self.admission._jitter = lambda: 0.5
-        if not at_sight:
-            self.house.at_sight = lambda *_: None  # type: ignore[method-assign] # the long way for everything
-        self._config, self._state = server.config, ServerState()
-        self._state.default_headers = SERVER
-
-    def told(self, *pieces: bytes) -> tuple[bytes, bool]:
-        """What a new connection is answered to these pieces, ids left out, and whether it was closed."""
-
-        async def story() -> tuple[bytes, bool]:
-            still = Still()
-            wire = Wire(self.house, self._config, self._state, {})
-            wire.connection_made(still)  # type: ignore[arg-type] # what a wire asks of a transport
-            for piece in pieces:
-                if not still.closed:
-                    wire.data_received(piece)
-            closed = still.closed
-            wire.connection_lost(None)
-            return re.sub(rb"[0-9a-f]{32}", b"OWN", still.written), closed
-
-        return asyncio.run(story())
 
 
 @pytest.fixture(scope="module")

@@ -158,7 +158,8 @@ def test_an_account_that_may_do_what_the_service_needs_and_nothing_else(tmp_path
             assert (await cache.get(key_of(cache, 1), "tiny@1")).result == "hit"
             assert await remote.execute("SET", "promise:f:0", 1, "NX", "EX", 9) == b"OK"
             assert await remote.execute("XADD", "promise:events", "MAXLEN", "~", 9, "*", "event", b"{}")
-            assert await remote.execute("XRANGE", "promise:events", "-", "+", "COUNT", 9)
+            [[place, _]] = await remote.execute("XRANGE", "promise:events", "-", "+", "COUNT", 9)
+            assert await remote.execute("XDEL", "promise:events", place) == 1
             assert await remote.execute("PING") == b"PONG"
             assert (await remote.execute("ROLE"))[0] == b"master"
             assert await remote.pipeline([("GET", "promise:probe"), ("WAIT", 0, 1)]) == [None, 0]

@@ -169,3 +169,22 @@ def test_the_sums_are_those_of_the_other_units() -> None:
     both.forget({GONE, "c" * 32})
     assert both._ledgers["e"].cells() == alone._ledgers["e"].cells()
     assert GONE not in both._ledgers["e"].units
+
+
+def test_what_a_full_disk_left_of_a_line_goes_too(tmp_path: Path) -> None:
+    """A line torn at any place; what it had told of the unit is told no more, and other fragments stay as they were."""
+    path = tmp_path / "events.jsonl"
+    lines = {unit: json.dumps(event(unit, 7), separators=(",", ":")).encode() for unit in (GONE, OTHER)}
+    torn = {unit: [line[:cut] for cut in range(1, len(line))] for unit, line in lines.items()}
+    path.write_bytes(b"".join(one + b"\n" for unit in torn for one in torn[unit]))
+
+    async def story() -> None:
+        log = JsonlLog(path)
+        log.start()
+        await log.erase({GONE})
+        await log.close()
+
+    run(story())
+    left = path.read_bytes()
+    assert b'"unit":"a' not in left
+    assert [one for one in torn[OTHER] if one not in left.split(b"\n")] == []
