@@ -191,6 +191,7 @@ def _of_redis(begin: Act, end: Act, needs: Needs | None = None) -> Fault:
 CONFIRMED = (("redis_confirm", 1),)  # a replica must hold an event before it is accepted: the primary may die then
 
 
+RAY = Needs(ray=True, most_rate=30.0)  # one node, its proxy, the driver and Redis on one core: tries pile up above
 COPY = Needs(bundle="copy")  # bundles beside it may be loaded
 FAULTS: dict[str, Fault] = {
     "no fault": Fault(nothing),
@@ -228,8 +229,8 @@ FAULTS: dict[str, Fault] = {
     "Cluster failover": Fault(  # its new primary has no replica before the old one is back
         _kill_primary, _primary_back, needs=Needs(store="cluster", settings=CONFIRMED), predicted_s=1.0, limit_s=8.0
     ),
-    "Ray replica killed": Fault(ray.kill_replica, needs=Needs(ray=True), mends=True, predicted_s=5.0, limit_s=15.0),
-    "Ray node killed": Fault(ray.kill_node, needs=Needs(ray=True), mends=True, predicted_s=5.0, limit_s=15.0),
+    "Ray replica killed": Fault(ray.kill_replica, needs=RAY, mends=True, predicted_s=5.0, limit_s=15.0),
+    "Ray node killed": Fault(ray.kill_node, needs=RAY, mends=True, predicted_s=5.0, limit_s=15.0),
 }
 
 

@@ -186,7 +186,7 @@ KINDS: Mapping[str, Callable[[Path], None]] = {
     "wrong shape": _encoder(_twice_as_long),
     "other opset": _encoder(_of_the_future),
     "fails": _encoder(_fails_on(1)),
-    "too slow": _encoder(_looping(6000)),
+    "too slow": _encoder(_looping(30_000)),
     "endless": _encoder(_looping(ENDLESS)),
 }
 WRONG = ("not finite", "rewards not finite", "wrong shape", "other opset", "fails", "too slow", "endless")

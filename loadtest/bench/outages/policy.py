@@ -41,6 +41,7 @@ class Policy:
 
 
 READS = Policy()
+PATIENT = Policy(whole_s=6.0, try_s=3.0)  # a proxy of Ray keeps a request until it knows that a node is dead
 EVENTS = Policy(whole_s=20.0, resent=10_000, pause_s=0.1)  # an outbox at the caller; sending events again is safe
 
 

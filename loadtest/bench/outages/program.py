@@ -7,7 +7,7 @@ the retry policy of loadtest.bench.outages.policy. Afterwards every accepted eve
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +83,7 @@ def one_row(name: str, bundle: Path, folder: Path, plan: Plan, made: Traffic, co
     needs = merged(faults)
     row: dict[str, Any] = {"name": name, "mends": all(fault.mends for fault in faults)}
     row |= {part: max(getattr(fault, part) for fault in faults) for part in ("predicted_s", "limit_s")}
-    made.began = time.time()
+    made = replace(made, began=time.time(), load=replace(made.load, rate=min(made.load.rate, needs.most_rate)))
     try:
         served = variant(needs.bundle, bundle, folder.parent / "bundles")
         opened = ray_staged(served, folder, cores, BASE) if needs.ray else staged(needs, served, folder, cores, BASE)
@@ -102,7 +102,7 @@ def play(stage: Stage, faults: Sequence[Fault], plan: Plan, made: Traffic) -> Fi
     for number, fault in enumerate(faults):
         begin = plan.healthy_s + number * SECOND_S
         beside += [(begin, lambda act=fault.begin: act(stage)), (plan.end_s, lambda act=fault.end: act(stage))]  # type: ignore[misc]  # the default binds the loop's act
-    shots = run(stage.urls, made, plan.whole_s, beside)
+    shots = run(stage.urls, made, plan.whole_s, beside, stage.reads)
     for fault in faults:
         fault.after(stage)
     mended = plan.healthy_s if all(fault.mends for fault in faults) else plan.end_s

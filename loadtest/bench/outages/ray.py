@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from loadtest.bench import machine
+from loadtest.bench.outages.policy import PATIENT
 from loadtest.bench.outages.service import Supervisor
 from loadtest.bench.outages.stage import KEPT, SECRET, TOKEN, Stage
 from loadtest.bench.ray.cluster import RayCluster, answers, call
@@ -41,7 +42,7 @@ def ray_staged(bundle: Path, folder: Path, cores: machine.Cores, base: Mapping[s
         with RayCluster(folder / "ray", [cores.driver, cores.service], **settings) as cluster:  # type: ignore[arg-type]  # settings by name
             cluster.deploy()
             doors = [Proxy(node.proxy) for node in cluster.nodes]
-            stage = Stage(folder, bundle, [], Supervisor([]), redis, doors=doors)
+            stage = Stage(folder, bundle, [], Supervisor([]), redis, doors=doors, reads=PATIENT)
             stage.kept["cluster"] = cluster
             yield stage
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from loadtest.bench import machine
 from loadtest.bench.outages.load import Answering
+from loadtest.bench.outages.policy import READS, Policy
 from loadtest.bench.outages.service import Replica, Supervisor
 from loadtest.bench.outages.world import HOST, Clock, Disk, Hole, Names
 from loadtest.bench.redis_cluster import ClusterSet
@@ -33,6 +34,7 @@ class Needs:
     hole: bool = False
     disk: Literal["", "logs", "redis"] = ""  # what lies on a small disk of its own
     ray: bool = False  # a Ray cluster of two nodes in the replicas' place
+    most_rate: float = float("inf")  # requests a second that what is left can carry
     bundle: str = ""  # a kind of service bundle made for the row (loadtest.bench.outages.bundles)
     settings: tuple[tuple[str, object], ...] = ()
 
@@ -64,6 +66,7 @@ class Stage:
     said: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
     kept: dict[str, Any] = field(default_factory=dict)
+    reads: Policy = READS  # of those who ask for lists
     doors: Sequence[Answering] = ()  # where others than the replicas themselves are asked
 
     @property

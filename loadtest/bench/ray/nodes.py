@@ -27,8 +27,8 @@ RAY = {
     "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",  # two nodes share this machine, maybe with others
     "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "30",
     "RAY_health_check_timeout_ms": "60000",  # a killed node refuses at once; a slow one is no dead one
-    "RAY_health_check_period_ms": "500",  # with Ray's own 3 s and 5 looks, calls of a dead node hang for 15 s
-    "RAY_health_check_failure_threshold": "4",
+    "RAY_health_check_period_ms": "250",  # with Ray's own 3 s and 5 looks, calls of a dead node hang for 15 s
+    "RAY_health_check_failure_threshold": "3",
     "OMP_NUM_THREADS": "1",
 }
 
