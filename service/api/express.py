@@ -9,10 +9,11 @@ import re
 from collections.abc import Sequence
 
 from service.api.admission import Admission
+from service.api.gate import PATHS
 from service.api.refusals import Refusals
 
 END = b"\r\n\r\n"
-LINE = re.compile(rb"POST (/recommend|/recommend/batch) HTTP/1\.1")
+LINE = re.compile(b"POST (%b) HTTP/1[.]1" % b"|".join(path.encode() for path in sorted(PATHS)))
 FIELD = re.compile(rb"([A-Za-z0-9-]+): ?([\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?)")
 # What changes a refusal.
 OTHERWISE = frozenset({b"x-request-id", b"connection", b"expect", b"transfer-encoding", b"upgrade"})
